@@ -1,0 +1,74 @@
+// Printing for people and for scripts.
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int output_error(const struct buf *why) {
+    fprintf(stderr, "sotto: %.*s\n", (int)why->n, (const char *)why->p);
+    return 1;
+}
+
+void output_json(const json_t *json) {
+    json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static const char *colour(const char *sequence) {
+    const char *no_colour = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    bool coloured = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == 0) &&
+                    (term == NULL || strcmp(term, "dumb") != 0);
+    return coloured ? sequence : "";
+}
+
+const char *output_bold(void) {
+    return colour("\033[1m");
+}
+
+const char *output_green(void) {
+    return colour("\033[32m");
+}
+
+const char *output_red(void) {
+    return colour("\033[31m");
+}
+
+const char *output_dim(void) {
+    return colour("\033[2m");
+}
+
+const char *output_plain(void) {
+    return colour("\033[0m");
+}
+
+// Bytes at p that a terminal would obey or a reader be deceived by: control characters (also those of two bytes, U+0080
+// to U+009F) and what turns the direction of a line (U+202A to U+202E, U+2066 to U+2069). 0: none.
+static size_t unprintable(const unsigned char *p) {
+    if (p[0] < 32 || p[0] == 127) {
+        return 1;
+    }
+    if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F) {
+        return 2;
+    }
+    bool embedding = p[0] == 0xE2 && p[1] == 0x80 && p[2] >= 0xAA && p[2] <= 0xAE;
+    bool isolate = p[0] == 0xE2 && p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9;
+    return embedding || isolate ? 3 : 0;
+}
+
+void output_text(const char *text) {
+    const unsigned char *p = (const unsigned char *)text;
+    while (*p != 0) {
+        size_t n = unprintable(p);
+        for (size_t i = 0; i < n; i++) {
+            printf("\\x%02x", p[i]);
+        }
+        if (n == 0) {
+            putchar(*p);
+        }
+        p += n == 0 ? 1 : n;
+    }
+}

@@ -1,0 +1,21 @@
+// Printing for people and for scripts: data on standard output, words on standard error, colours on terminals only.
+#ifndef SOTTO_CLI_OUTPUT_H
+#define SOTTO_CLI_OUTPUT_H
+
+#include <jansson.h>
+
+#include "base/bytes.h"
+
+// "sotto: <why>" on standard error; returns 1, for `return output_error(...)`.
+int output_error(const struct buf *why);
+void output_json(const json_t *json); // one line on standard output
+// Escape sequences, or "" when standard output is no terminal or NO_COLOR is set.
+const char *output_bold(void);
+const char *output_green(void);
+const char *output_red(void);
+const char *output_dim(void);
+const char *output_plain(void);
+// Text of a peer with its control characters made visible.
+void output_text(const char *text);
+
+#endif

@@ -1,0 +1,325 @@
+// Every change of what is stored: items, tombstones, policies, and the counts of them. All else asks here, so that an
+// entry, its body, its place in the expiry index and the totals always change together, in one batch.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "mailbox/mailbox_internal.h"
+
+// What an item takes on disk beside its own bytes, roughly: keys, entry, index.
+#define ITEM_OVERHEAD_BYTES 360
+#define PROOF_OVERHEAD_BYTES 260
+
+// A mutation check: the simulator must find the loss that comes from acknowledging an item before it is on disk.
+#ifdef SOTTO_MUTATE_LAZY_ITEM
+#define ITEM_DURABILITY KV_LAZY
+#else
+#define ITEM_DURABILITY KV_SYNCED
+#endif
+
+const struct item_hash policy_hash = {{0}};
+
+// ---- reading ----
+
+// Our own record does not parse: the store is damaged, and the host ends the process as for a failed read.
+static enum err damaged(struct step *step) {
+    step->env->kv->failed = ERR_CORRUPT;
+    return ERR_CORRUPT;
+}
+
+enum err entry_get(struct mailbox *mailbox, struct step *step, struct entry *out, const struct mailbox_id *id,
+                   const struct item_hash *hash) {
+    struct key key;
+    key_entry(&key, id, hash);
+    enum err err = step_get(step, key_span(&key), &mailbox->entry_record);
+    if (err != OK)
+        return err;
+    return mailbox_entry_decode(out, buf_span(&mailbox->entry_record)) == OK ? OK : damaged(step);
+}
+
+enum err body_get(struct mailbox *mailbox, struct step *step, struct body *out, const struct mailbox_id *id,
+                  uint64_t arrival) {
+    struct key key;
+    key_body(&key, id, arrival);
+    enum err err = step_get(step, key_span(&key), &mailbox->body_record);
+    if (err != OK)
+        return err;
+    return body_decode(out, buf_span(&mailbox->body_record)) == OK ? OK : damaged(step);
+}
+
+bool state_exists(struct step *step, const struct mailbox_id *id) {
+    struct key key;
+    key_state(&key, id);
+    return step_has(step, key_span(&key));
+}
+
+void state_get(struct mailbox *mailbox, struct step *step, struct mailbox_state *out, const struct mailbox_id *id) {
+    struct key key;
+    key_state(&key, id);
+    if (step_get(step, key_span(&key), &mailbox->record) == OK &&
+        (state_decode(out, buf_span(&mailbox->record)) == OK || damaged(step) == OK))
+        return;
+    // A new mailbox, or one that was empty and forgotten, or all that a lost disk left: its numbers begin above all
+    // that were ever given out, for no mailbox gets a thousand items a millisecond.
+    out->next_arrival = mailbox_wall_ms(mailbox, step) * 1024;
+    out->policy_version = 0;
+    out->items = 0;
+    out->strangers = 0;
+    out->count = 0;
+}
+
+// ---- counts ----
+
+static void state_put(struct step *step, const struct mailbox_state *state, const struct mailbox_id *id) {
+    struct key key;
+    key_state(&key, id);
+    uint8_t record[STATE_RECORD_BYTES_MAX];
+    size_t n = state_encode(record, state);
+    step_put(step, key_span(&key), span_of(record, n), KV_LAZY);
+}
+
+static void show_totals(struct mailbox *mailbox, struct step *step) {
+    metric_set(step->env->metrics, METRIC_MAILBOX_MESSAGES, (int64_t)mailbox->totals.items);
+    metric_set(step->env->metrics, METRIC_MAILBOX_ENTRIES, (int64_t)mailbox->totals.entries);
+    metric_set(step->env->metrics, METRIC_MAILBOX_BYTES, (int64_t)mailbox->totals.bytes);
+}
+
+static void count(struct mailbox *mailbox, struct step *step, int items, int entries, int64_t bytes) {
+    struct totals *totals = &mailbox->totals;
+    totals->items += (uint64_t)(int64_t)items;
+    totals->entries += (uint64_t)(int64_t)entries;
+    totals->bytes += (uint64_t)bytes;
+    uint8_t record[TOTALS_RECORD_BYTES];
+    totals_encode(record, totals);
+    struct key key;
+    key_totals(&key);
+    step_put(step, key_span(&key), SPAN_OF(record), KV_LAZY);
+    show_totals(mailbox, step);
+}
+
+void totals_load(struct mailbox *mailbox, struct step *step) {
+    struct key key;
+    key_totals(&key);
+    if (step_get(step, key_span(&key), &mailbox->record) == OK &&
+        totals_decode(&mailbox->totals, buf_span(&mailbox->record)) != OK)
+        damaged(step);
+    show_totals(mailbox, step);
+}
+
+bool mailbox_has_space(const struct mailbox *mailbox) {
+    return !mailbox->disk_low && mailbox->totals.bytes + ITEM_BYTES + ITEM_OVERHEAD_BYTES <= mailbox->config.bytes_max;
+}
+
+static int64_t entry_bytes(const struct entry *entry) {
+    return entry->kind == ENTRY_ITEM ? ITEM_BYTES + ITEM_OVERHEAD_BYTES
+                                     : (int64_t)entry->operation.n + PROOF_OVERHEAD_BYTES;
+}
+
+// ---- writing ----
+
+static void entry_put(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
+                      const struct item_hash *hash, const struct entry *entry, enum kv_durability durability) {
+    struct key key;
+    key_entry(&key, id, hash);
+    mailbox_entry_encode(&mailbox->record, entry);
+    step_put(step, key_span(&key), buf_span(&mailbox->record), durability);
+}
+
+static void expiry_put(struct step *step, const struct mailbox_id *id, const struct item_hash *hash,
+                       uint64_t expiry_ms) {
+    struct key key;
+    key_expiry(&key, expiry_ms, id, hash);
+    step_put(step, key_span(&key), (struct span){NULL, 0}, KV_LAZY);
+}
+
+static void expiry_delete(struct step *step, const struct mailbox_id *id, const struct item_hash *hash,
+                          uint64_t expiry_ms) {
+    struct key key;
+    key_expiry(&key, expiry_ms, id, hash);
+    step_delete(step, key_span(&key), KV_LAZY);
+}
+
+void item_put(struct mailbox *mailbox, struct step *step, const struct incoming *in, struct mailbox_state *state) {
+    uint64_t arrival = state->next_arrival++;
+    struct key key;
+    key_body(&key, &in->mailbox, arrival);
+    uint8_t record[BODY_RECORD_BYTES];
+    body_encode(record, &(struct body){in->expiry_ms, in->hash, in->item});
+    // The one synced put: the batch is atomic, so what is put lazily beside it is as durable.
+    step_put(step, key_span(&key), SPAN_OF(record), ITEM_DURABILITY);
+    struct entry entry = {.kind = ENTRY_ITEM,
+                          .expiry_ms = in->expiry_ms,
+                          .number = arrival,
+                          .stored_ms = mailbox_wall_ms(mailbox, step),
+                          .token = in->token};
+    entry_put(mailbox, step, &in->mailbox, &in->hash, &entry, KV_LAZY);
+    expiry_put(step, &in->mailbox, &in->hash, in->expiry_ms);
+    quota_take(state, &in->token);
+    state->items++;
+    state_put(step, state, &in->mailbox);
+    count(mailbox, step, 1, 1, entry_bytes(&entry));
+    struct found found = {.arrival = arrival, .expiry_ms = in->expiry_ms, .hash = in->hash};
+    memcpy(found.item, in->item, ITEM_BYTES);
+    subscribe_stored(mailbox, step, &in->mailbox, &found);
+}
+
+// Takes an item's body and its place in the quotas away; entry and state are the caller's.
+static void item_remove(struct step *step, const struct mailbox_id *id, const struct entry *entry,
+                        struct mailbox_state *state) {
+    struct key key;
+    key_body(&key, id, entry->number);
+    step_delete(step, key_span(&key), KV_LAZY);
+    quota_give(state, &entry->token);
+    state->items -= state->items > 0 ? 1 : 0;
+}
+
+// The owner showed the secret that opens the item's commitment: kept with the receipts, for the ledger.
+static void keep_secret(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
+                        const struct delete_entry *what, const struct entry *entry) {
+    struct body body;
+    uint8_t commitment[ITEM_COMMITMENT_BYTES];
+    commitment_of(commitment, what->secret);
+    if (body_get(mailbox, step, &body, id, entry->number) != OK ||
+        memcmp(commitment, body.item, ITEM_COMMITMENT_BYTES) != 0)
+        return;
+    struct receipts_record record;
+    receipts_get(mailbox, step, &record, id, &what->item);
+    record.has_secret = true;
+    memcpy(record.secret, what->secret, sizeof record.secret);
+    receipts_put(step, &record, id, &what->item);
+}
+
+// No item can outlive its deletion by more: it was accepted before it was deleted. The slack is for clocks.
+static uint64_t unknown_item_expiry_ms(const struct mailbox *mailbox, uint64_t deleted_ms) {
+    return deleted_ms + mailbox->config.genesis->item_lifetime_ms + HOUR_MS;
+}
+
+enum op_status item_delete(struct mailbox *mailbox, struct step *step, const struct op *op,
+                           const struct delete_entry *what, const struct proof *proof) {
+    struct entry old;
+    if (memcmp(what->item.bytes, policy_hash.bytes, sizeof policy_hash.bytes) == 0)
+        return OP_OK; // the policy's place: no item has this hash
+    bool known = entry_get(mailbox, step, &old, &op->mailbox, &what->item) == OK;
+    if (known && old.kind != ENTRY_ITEM)
+        return OP_OK;
+    struct entry tombstone = {.kind = ENTRY_TOMBSTONE, .replica = proof->replica, .operation = proof->operation};
+    tombstone.expiry_ms = known ? old.expiry_ms : unknown_item_expiry_ms(mailbox, op->time_ms);
+    if (!known && tombstone.expiry_ms <= mailbox_wall_ms(mailbox, step))
+        return OP_OK; // no item of that time can come any more
+    if (!known && !mailbox_has_space(mailbox))
+        return OP_RELAY_FULL;
+    if (known) {
+        keep_secret(mailbox, step, &op->mailbox, what, &old);
+        struct mailbox_state state;
+        state_get(mailbox, step, &state, &op->mailbox);
+        item_remove(step, &op->mailbox, &old, &state);
+        state_put(step, &state, &op->mailbox);
+    } else {
+        expiry_put(step, &op->mailbox, &what->item, tombstone.expiry_ms);
+    }
+// A mutation check: the simulator must find the deleted item that comes back without its tombstone.
+#ifdef SOTTO_MUTATE_NO_TOMBSTONE
+    struct key key;
+    key_entry(&key, &op->mailbox, &what->item);
+    step_delete(step, key_span(&key), KV_SYNCED);
+    count(mailbox, step, known ? -1 : 0, known ? -1 : 0, known ? -entry_bytes(&old) : 0);
+#else
+    entry_put(mailbox, step, &op->mailbox, &what->item, &tombstone, KV_SYNCED);
+    count(mailbox, step, known ? -1 : 0, known ? 0 : 1, entry_bytes(&tombstone) - (known ? entry_bytes(&old) : 0));
+#endif
+    metric_add(step->env->metrics, METRIC_MAILBOX_DELETED, known ? 1 : 0);
+    return OP_OK;
+}
+
+void tombstone_put_mark(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
+                        const struct item_hash *hash, const struct entry *entry, uint64_t mark) {
+    ASSERT(entry->kind == ENTRY_TOMBSTONE);
+    struct entry marked = *entry;
+    marked.number = mark;
+    entry_put(mailbox, step, id, hash, &marked, KV_LAZY);
+}
+
+// A policy that its owner does not sign anew is forgotten after this time: mailboxes are thrown away silently.
+#define POLICY_LIFETIME_MS (180 * DAY_MS)
+// Signed anew, the same one lives on; written again only when that adds so much.
+#define POLICY_RENEW_MS (30 * DAY_MS)
+
+enum op_status policy_put(struct mailbox *mailbox, struct step *step, const struct op *op, const struct proof *proof) {
+    struct mailbox_state state;
+    // Another replica may pass on one that was forgotten here, and with it an older one that it had replaced.
+    if (op->time_ms + POLICY_LIFETIME_MS <= mailbox_wall_ms(mailbox, step))
+        return OP_EXPIRY;
+    state_get(mailbox, step, &state, &op->mailbox);
+    bool again = op->version != 0 && op->version == state.policy_version;
+    if (op->version <= state.policy_version && !again)
+        return OP_REFUSED;
+    struct entry old;
+    bool known = entry_get(mailbox, step, &old, &op->mailbox, &policy_hash) == OK;
+    if (again && known && op->time_ms + POLICY_LIFETIME_MS < old.expiry_ms + POLICY_RENEW_MS)
+        return OP_OK;
+    int64_t old_bytes = known ? entry_bytes(&old) : 0;
+    if (!known && !mailbox_has_space(mailbox))
+        return OP_RELAY_FULL;
+    if (known)
+        expiry_delete(step, &op->mailbox, &policy_hash, old.expiry_ms);
+    struct entry entry = {.kind = ENTRY_POLICY,
+                          .expiry_ms = op->time_ms + POLICY_LIFETIME_MS,
+                          .number = op->version,
+                          .replica = proof->replica,
+                          .operation = proof->operation};
+    entry_put(mailbox, step, &op->mailbox, &policy_hash, &entry, KV_SYNCED);
+    expiry_put(step, &op->mailbox, &policy_hash, entry.expiry_ms);
+    quota_set_policy(&state, op);
+    state_put(step, &state, &op->mailbox);
+    count(mailbox, step, 0, known ? 0 : 1, entry_bytes(&entry) - old_bytes);
+    return OP_OK;
+}
+
+// A mailbox without items, and without a policy, leaves nothing behind.
+static void state_put_or_drop(struct step *step, const struct mailbox_state *state, const struct mailbox_id *id) {
+    struct key key;
+    key_state(&key, id);
+    if (state->items == 0 && state->policy_version == 0)
+        step_delete(step, key_span(&key), KV_LAZY);
+    else
+        state_put(step, state, id);
+}
+
+void entry_forget(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id, const struct item_hash *hash,
+                  const struct entry *entry) {
+    struct key key;
+    key_entry(&key, id, hash);
+    step_delete(step, key_span(&key), KV_LAZY);
+    key_receipts(&key, id, hash);
+    step_delete(step, key_span(&key), KV_LAZY);
+    expiry_delete(step, id, hash, entry->expiry_ms);
+    struct mailbox_state state;
+    state_get(mailbox, step, &state, id);
+    if (entry->kind == ENTRY_ITEM)
+        item_remove(step, id, entry, &state);
+    if (entry->kind == ENTRY_POLICY)
+        quota_set_policy(&state, &(struct op){.kind = OP_POLICY});
+    state_put_or_drop(step, &state, id);
+    count(mailbox, step, entry->kind == ENTRY_ITEM ? -1 : 0, -1, -entry_bytes(entry));
+}
+
+// ---- receipts ----
+
+void receipts_get(struct mailbox *mailbox, struct step *step, struct receipts_record *out, const struct mailbox_id *id,
+                  const struct item_hash *hash) {
+    struct key key;
+    key_receipts(&key, id, hash);
+    *out = (struct receipts_record){0};
+    if (step_get(step, key_span(&key), &mailbox->record) == OK &&
+        receipts_decode(out, buf_span(&mailbox->record)) != OK)
+        damaged(step);
+}
+
+void receipts_put(struct step *step, const struct receipts_record *record, const struct mailbox_id *id,
+                  const struct item_hash *hash) {
+    struct key key;
+    key_receipts(&key, id, hash);
+    uint8_t bytes[RECEIPTS_RECORD_BYTES_MAX];
+    size_t n = receipts_encode(bytes, record);
+    step_put(step, key_span(&key), span_of(bytes, n), KV_LAZY);
+}

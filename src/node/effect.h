@@ -1,0 +1,95 @@
+// Everything a node can do to the world. A step returns its writes as one atomic batch and a list of effects.
+//
+// The host applies the batch at once; the effects leave, in order, when the synced writes of this and all earlier steps
+// are on disk. Effects marked `immediate` do not wait. The host takes over the jobs and what the effects own (setting
+// the counts to 0), then calls effects_clear.
+#ifndef SOTTO_NODE_EFFECT_H
+#define SOTTO_NODE_EFFECT_H
+
+#include "base/step.h"
+#include "node/event.h"
+#include "wire/genesis.h"
+
+// Cells a node may have sent on a link since its last EVENT_LINK_DRAINED (or link_open); it keeps the rest in its own
+// bounded queue. 39 KB: enough to fill a link between two turns of the loop, little enough to hold for every link.
+#define LINK_WINDOW_CELLS 16
+
+enum effect_kind {
+    EFFECT_DIAL,
+    EFFECT_SEND,  // one TLS record; always one cell
+    EFFECT_CLOSE, // after what was sent before has left; no event of this link follows
+    EFFECT_TIMER, // the node has one timer: this replaces it; never waits for a sync
+    EFFECT_ANSWER,
+    EFFECT_STREAM,
+    EFFECT_STOPPED, // the answer to EVENT_STOP: nothing more will come
+};
+
+struct node_status {
+    bool ready;
+    const char *waiting_for;  // text when not ready
+    uint32_t epoch;           // by the clock
+    uint32_t directory_epoch; // of the directory in force, 0: none
+    uint32_t relays;          // in it
+    uint32_t relay_links;
+    uint32_t client_links;
+};
+
+struct node_answer {
+    uint64_t id;
+    enum node_op op;
+    struct node_status status;
+    struct client_answer client; // for NODE_CLIENT
+};
+
+// One event of a client's watch.
+struct stream_item {
+    uint64_t id; // the request that opened the stream
+    bool is_message;
+    struct message_record message;
+    struct request_record request;
+};
+
+struct effect {
+    enum effect_kind kind;
+    bool immediate;
+    union {
+        struct {
+            uint64_t dial; // numbered by the node, never used again
+            struct address address;
+            struct sign_public expected;
+            bool show_certificate; // relays do, clients do not
+        } dial;
+        struct {
+            uint64_t link;
+            struct buf bytes; // owned by the effect
+        } send;
+        struct {
+            uint64_t link;
+            enum close_reason reason;
+        } close;
+        struct {
+            uint64_t at_ms; // mono_ms; TIME_NEVER: none
+        } timer;
+        struct node_answer *answer; // owned; node_answer_free
+        struct stream_item *stream; // owned; stream_item_free
+    };
+};
+
+void node_answer_free(struct node_answer *answer);
+void stream_item_free(struct stream_item *item);
+
+struct effects {
+    struct kv_batch batch;
+    struct job_list jobs; // start when the batch is applied; not held back by a sync
+    struct effect *list;
+    size_t count;
+    size_t capacity;
+};
+
+// Appends one effect, zeroed but for its kind; the pointer holds until the next append.
+struct effect *effects_add(struct effects *effects, enum effect_kind kind);
+void effects_clear(struct effects *effects); // frees what the effects still own; keeps the memory
+void effect_release(struct effect *effect);  // frees what one effect owns
+void effects_free(struct effects *effects);
+
+#endif

@@ -1,0 +1,52 @@
+// A node: any set of roles behind one function. Deterministic: the same configuration, seed, store and events give the
+// same effects, in host/ on a real machine and in sim/ in a simulated world.
+#ifndef SOTTO_NODE_NODE_H
+#define SOTTO_NODE_NODE_H
+
+#include "node/effect.h"
+
+enum role { ROLE_RELAY = 1, ROLE_BOOTSTRAP = 2, ROLE_USER = 4 }; // bits
+
+struct node_limits {
+    uint32_t links_max;                // in all
+    uint32_t client_links_per_address; // from one address tag
+    uint32_t packets_per_s_per_link;   // of a client; a burst of twice that
+    uint32_t packets_per_s_per_address;
+    uint32_t hello_timeout_ms; // from link_open to a valid hello
+    uint32_t idle_timeout_ms;  // silence after which a link is pinged, then cut
+    uint32_t link_queue_cells; // waiting to be sent on a link; beyond it packets are dropped, a client cut
+};
+
+struct node_config {
+    unsigned roles; // bits of enum role
+    struct genesis genesis;
+    uint8_t identity_seed[32];  // the node's identity (relay, bootstrap)
+    uint8_t authority_seed[32]; // bootstrap: the directory's signing key
+    uint8_t account_seed[32];   // user
+    struct address address;     // where others reach this node
+    enum profile profile;
+    uint64_t storage_bytes_max;
+    uint64_t storage_free_bytes_min;
+    uint32_t packets_per_s; // of the whole relay: sizes the replay filter
+    uint32_t stranger_quota;
+    bool retiring;    // relay: asks to leave placement with the next directory
+    uint32_t workers; // how many jobs the host runs at once
+    struct node_limits limits;
+};
+
+// Sensible values for everything but keys, genesis, address and roles.
+void node_config_defaults(struct node_config *config);
+
+struct node;
+
+// `env` outlives the node. ERR_INVALID or ERR_NO_MEMORY with a reason for the operator in `why` (may be NULL).
+enum err node_new(struct node **node, const struct node_config *config, struct env *env, struct buf *why);
+void node_free(struct node *node);
+
+// Handles one event. `effects` is empty on entry. Loop thread only.
+void node_step(struct node *node, const struct event *event, struct now now, struct effects *effects);
+
+// This node's own identity, as others see it; a user's node shows none: zeros.
+void node_identity(const struct node *node, struct relay_id *out);
+
+#endif

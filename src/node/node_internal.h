@@ -1,0 +1,125 @@
+// The node's own state: links, the relays it keeps links to, the directory it follows, and the parts of its roles.
+// For files of src/node/ only.
+#ifndef SOTTO_NODE_NODE_INTERNAL_H
+#define SOTTO_NODE_NODE_INTERNAL_H
+
+#include "client/client.h"
+#include "directory/authority.h"
+#include "directory/follow.h"
+#include "mailbox/mailbox.h"
+#include "node/link.h"
+#include "node/node.h"
+#include "node/peer.h"
+#include "relay/relay.h"
+#include "wire/message.h"
+
+struct node {
+    struct node_config config;
+    struct env *env;
+    struct sign_secret identity;
+    struct relay_id self; // zeros, which is no key, when the node is a user's only
+    uint8_t boot_id[32];
+    bool started;
+    bool stopping;
+
+    struct link_table links;
+    struct peer_table peers;
+    uint64_t next_dial;
+    uint64_t redial_ms; // mono_ms of the next dial that is due, or earlier
+
+    // The client's entries.
+    bool entry_untold; // it has yet to hear that one of them is up
+    bool self_entry_untold;
+    struct handle_set self_handles; // registered by it here
+
+    struct follow *follow;
+    struct directory *directory; // what the parts were last given; own reference
+    struct directory *previous;  // of the epoch before it, or NULL; own reference
+    uint64_t next_epoch_ms;      // wall_ms at which the directory in force may change
+
+    struct authority *authority; // bootstrap, or NULL
+    struct relay *relay;         // relay, or NULL
+    struct mailbox *mailbox;     // with relay, or NULL
+    struct client *client;       // user, or NULL
+
+    bool descriptor_taken;        // by a signer, for the keys as they are
+    uint32_t descriptor_tries;    // since the keys changed
+    uint64_t descriptor_retry_ms; // mono_ms
+    uint64_t announced_ask_ms;    // mono_ms of the last question that an announcement led to
+    uint64_t housekeeping_ms;     // mono_ms of the next look at silent links
+    uint64_t tick_ms;             // mono_ms of the next replication tick, TIME_NEVER without ticks
+    uint64_t timer_ms;            // as last set
+
+    // The step under way.
+    struct effects *effects;
+};
+
+// sending.c: cells and messages out, within the host's window and the link's queue.
+void send_message(struct node *node, struct step *step, struct link *link, struct span message);
+// A packet or reply cell. `immediate`: does not wait for this step's sync. Dropped and counted when the queue is full.
+void send_cell(struct node *node, struct step *step, struct link *link, enum cell_kind kind, struct span body,
+               bool immediate);
+void send_reply_cell(struct node *node, struct step *step, struct link *link, const struct surb_id *surb,
+                     const uint8_t payload[static SPHINX_PAYLOAD_BYTES]);
+// `first`: the one that opens the link. It waits for no sync, so that nothing can overtake it.
+void send_hello(struct node *node, struct step *step, struct link *link, bool first);
+// To a relay: over its link if there is one, else kept for the link being dialled. To this node itself: through the
+// host.
+void send_packet_to_relay(struct node *node, struct step *step, const struct relay_id *relay,
+                          const uint8_t packet[static SPHINX_PACKET_BYTES], bool immediate);
+// A replica message: leaves with the next tick where the network has ticks.
+void send_message_to_relay(struct node *node, struct step *step, const struct relay_id *relay, struct span message);
+// Moves all of a queue onto a link (dropped if that link is gone).
+void send_queue(struct node *node, struct step *step, uint64_t link_id, struct outgoing_queue *queue);
+void sending_drained(struct node *node, struct step *step, struct link *link);
+// Closes and forgets a link; `link` is gone afterwards.
+void close_link(struct node *node, struct step *step, struct link *link, enum close_reason reason);
+// The link is no more, whoever ended it: everybody concerned is told, and it is freed.
+void link_ended(struct node *node, struct step *step, struct link *link, enum close_reason reason);
+
+// receiving.c: bytes in, cell by cell.
+void receive_bytes(struct node *node, struct step *step, struct link *link, struct span bytes);
+void receive_self(struct node *node, struct step *step, struct span bytes);
+
+// relays.c: the links to relays: dialling, redialling, and what follows when they come and go.
+void relays_opened(struct node *node, struct step *step, struct link *link); // hello received
+void relays_closed(struct node *node, struct step *step, const struct link *link);
+void relays_dial_failed(struct node *node, struct step *step, uint64_t dial);
+void relays_directory_changed(struct node *node, struct step *step);
+void relays_tick(struct node *node, struct step *step); // dials that are due; replication ticks
+uint64_t relays_next_ms(const struct node *node);
+// Wants a link to a relay that the directory or genesis knows, dialled now unless backing off. NULL: unknown relay.
+struct peer *relays_want(struct node *node, struct step *step, const struct relay_id *relay);
+bool relays_is_listed(const struct node *node, const struct relay_id *relay);
+bool relays_is_seed(const struct node *node, const struct relay_id *relay);
+// A link that no limits of clients apply to: one that we made, or that of a relay in the directory.
+bool relays_is_trusted(const struct node *node, const struct link *link);
+// A link for the client, dialled again when lost, until it is let go.
+void relays_hold(struct node *node, struct step *step, const struct relay_id *entry);
+void relays_let_go(struct node *node, struct step *step, const struct relay_id *entry);
+void relays_tell_client(struct node *node, struct step *step); // which of its links have come up in this step
+
+// following.c: the directory: asking, taking, announcing; descriptors; issuing.
+void following_start(struct node *node, struct step *step);
+void following_hello(struct node *node, struct step *step, struct link *link, uint32_t epoch);
+void following_message(struct node *node, struct step *step, struct link *link, struct span message);
+void following_seed_up(struct node *node, struct step *step); // a link to a seed stands
+void following_tick(struct node *node, struct step *step);
+// Somebody has named a directory of that epoch: asks for it unless it is held.
+void following_want(struct node *node, struct step *step, uint32_t epoch);
+uint64_t following_next_ms(const struct node *node, const struct now *now);
+
+// roles.c: the ports between the node and its parts.
+enum err roles_new(struct node *node, struct buf *why);
+void roles_free(struct node *node);
+void roles_start(struct node *node, struct step *step, bool unclean_restart);
+void roles_directory_changed(struct node *node, struct step *step);
+void roles_tick(struct node *node, struct step *step);
+uint64_t roles_next_ms(const struct node *node);
+void roles_job_done(struct node *node, struct step *step, struct job *job);
+
+// status.c
+bool node_ready(const struct node *node, const char **waiting_for);
+void node_status_of(const struct node *node, const struct now *now, struct node_status *out);
+
+#endif

@@ -1,0 +1,57 @@
+// Whether a node can do its work, and if not, what it waits for.
+#include "node/node_internal.h"
+
+static bool relay_role_ready(const struct node *node, const char **waiting_for) {
+    if (!relay_ready(node->relay)) {
+        *waiting_for = "replay filter being read";
+    } else if (!mailbox_ready(node->mailbox)) {
+        *waiting_for = "mailboxes being counted";
+    } else if (node->directory == NULL) {
+        *waiting_for = node->descriptor_taken ? "the first directory" : "the directory's signer";
+    } else if (directory_find(node->directory, &node->self) == NULL) {
+        *waiting_for = "the next directory, to be listed in it";
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool node_ready(const struct node *node, const char **waiting_for) {
+    *waiting_for = NULL;
+    if (node->stopping) {
+        *waiting_for = "stopping";
+        return false;
+    }
+    if (node->relay != NULL && !relay_role_ready(node, waiting_for)) {
+        return false;
+    }
+    if (node->authority != NULL && node->directory == NULL) {
+        *waiting_for = "relays to register";
+        return false;
+    }
+    if (node->client != NULL && !client_ready(node->client)) {
+        *waiting_for = node->directory == NULL ? "a directory" : "links to its entries and its mailboxes";
+        return false;
+    }
+    return true;
+}
+
+static uint32_t count_links(const struct node *node, bool relays) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < node->links.count; i++) {
+        const struct link *link = node->links.links[i];
+        count += link->hello_received && link->has_key == relays;
+    }
+    return count;
+}
+
+void node_status_of(const struct node *node, const struct now *now, struct node_status *out) {
+    *out = (struct node_status){
+        .epoch = epoch_at(&node->config.genesis, now->wall_ms),
+        .directory_epoch = node->directory == NULL ? 0 : node->directory->epoch,
+        .relays = node->directory == NULL ? 0 : (uint32_t)node->directory->relay_count,
+        .relay_links = count_links(node, true),
+        .client_links = count_links(node, false),
+    };
+    out->ready = node_ready(node, &out->waiting_for);
+}

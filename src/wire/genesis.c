@@ -1,0 +1,268 @@
+// The genesis text. It is read strictly because its hash is the network's name: two texts that mean the same would be
+// two networks that look like one. So there is exactly one text for a meaning, and the parser proves it by formatting
+// what it read.
+#include "wire/genesis.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time.h"
+#include "crypto/hash.h"
+#include "wire/directory.h"
+#include "wire/op.h"
+
+#define NUMBER_DIGITS_MAX 20
+
+// The numbers of a genesis: type, field, least, greatest.
+// epoch_ms: a second is what a simulated network needs at least, a day the longest that keys may live.
+// genesis_ms: until the year 9999, so that sums of times never overflow.
+#define GENESIS_NUMBERS(X)                                \
+    X(uint64_t, genesis_ms, 0, UINT64_C(253402300799999)) \
+    X(uint64_t, epoch_ms, SECOND_MS, DAY_MS)              \
+    X(uint8_t, replicas, 2, REPLICAS_MAX)                 \
+    X(uint8_t, quorum, 2, REPLICAS_MAX)                   \
+    X(uint32_t, min_relays, 1, DIRECTORY_RELAYS_MAX)      \
+    X(uint64_t, item_lifetime_ms, SECOND_MS, 14 * DAY_MS) \
+    X(uint8_t, stamp_bits, 0, STAMP_BITS_MAX)             \
+    X(uint32_t, tick_ms, 0, SECOND_MS)
+
+static const char *const profile_texts[] = {[PROFILE_FAST] = "fast", [PROFILE_BALANCED] = "balanced"};
+
+const char *profile_text(enum profile profile) {
+    return profile_texts[profile];
+}
+
+enum err profile_parse(enum profile *out, const char *text) {
+    for (size_t i = 0; i < sizeof profile_texts / sizeof *profile_texts; i++) {
+        if (strcmp(text, profile_texts[i]) == 0) {
+            *out = (enum profile)i;
+            return OK;
+        }
+    }
+    return ERR_MALFORMED;
+}
+
+// ---- reading ----
+
+// A cursor over lines; sticky like base/cursor.h, and stays at the line that failed.
+struct lines {
+    struct span rest;
+    unsigned line; // last one read, 1-based
+    bool failed;
+};
+
+// The value behind "key " on the next line; empty once anything has failed.
+static struct span value_of(struct lines *t, const char *key) {
+    if (t->failed)
+        return (struct span){0};
+    t->line++;
+    const uint8_t *end = t->rest.n > 0 ? memchr(t->rest.p, '\n', t->rest.n) : NULL;
+    size_t key_bytes = strlen(key);
+    size_t n = end != NULL ? (size_t)(end - t->rest.p) : 0;
+    if (n < key_bytes + 2 || memcmp(t->rest.p, key, key_bytes) != 0 || t->rest.p[key_bytes] != ' ') {
+        t->failed = true;
+        return (struct span){0};
+    }
+    struct span value = {t->rest.p + key_bytes + 1, n - key_bytes - 1};
+    t->rest = (struct span){end + 1, t->rest.n - n - 1};
+    return value;
+}
+
+static void expect(struct lines *t, const char *key, const char *text) {
+    if (!span_equal(value_of(t, key), span_of_text(text)))
+        t->failed = true;
+}
+
+static uint64_t number(struct lines *t, const char *key, uint64_t min, uint64_t max) {
+    struct span value = value_of(t, key);
+    uint64_t n = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        uint8_t digit = (uint8_t)(value.p[i] - '0');
+        if (digit > 9 || n > (UINT64_MAX - digit) / 10) {
+            t->failed = true;
+            return 0;
+        }
+        n = n * 10 + digit;
+    }
+    if (n < min || n > max)
+        t->failed = true;
+    return t->failed ? 0 : n;
+}
+
+// A value of at most n - 1 bytes as a C string; "" once anything has failed.
+static void text(struct lines *t, const char *key, char *out, size_t n) {
+    struct span value = value_of(t, key);
+    if (value.n >= n || (value.n > 0 && memchr(value.p, 0, value.n) != NULL)) {
+        t->failed = true;
+        value = (struct span){0};
+    }
+    if (value.n > 0)
+        memcpy(out, value.p, value.n);
+    out[value.n] = '\0';
+}
+
+static void name(struct lines *t, struct genesis *genesis) {
+    text(t, "name", genesis->name, sizeof genesis->name);
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    if (strspn(genesis->name, allowed) != strlen(genesis->name))
+        t->failed = true;
+}
+
+static bool boolean(struct lines *t, const char *key) {
+    struct span value = value_of(t, key);
+    bool yes = span_equal(value, SPAN_LITERAL("true"));
+    if (!yes && !span_equal(value, SPAN_LITERAL("false")))
+        t->failed = true;
+    return yes;
+}
+
+static void profile(struct lines *t, struct genesis *genesis) {
+    char value[16];
+    text(t, "profile", value, sizeof value);
+    if (profile_parse(&genesis->profile, value) != OK)
+        t->failed = true;
+}
+
+static void key32(struct lines *t, const char *key, uint8_t out[static 32]) {
+    char value[65];
+    text(t, key, value, sizeof value);
+    if (hex_decode(out, 32, value) != OK)
+        t->failed = true;
+}
+
+static void seed(struct lines *t, struct genesis_seed *out) {
+    char value[64 + 1 + ADDRESS_TEXT_MAX];
+    text(t, "seed", value, sizeof value);
+    if (strlen(value) < 65 || value[64] != ' ') {
+        t->failed = true;
+        return;
+    }
+    value[64] = '\0';
+    if (hex_decode(out->id.bytes, sizeof out->id.bytes, value) != OK || address_parse(&out->address, value + 65) != OK)
+        t->failed = true;
+}
+
+static void seeds(struct lines *t, struct genesis *genesis) {
+    do {
+        if (genesis->seed_count == GENESIS_SEEDS_MAX) {
+            t->line++;
+            t->failed = true;
+            return;
+        }
+        seed(t, &genesis->seeds[genesis->seed_count++]);
+    } while (!t->failed && t->rest.n > 0);
+}
+
+static void read_all(struct lines *t, struct genesis *genesis) {
+    expect(t, "sotto-genesis", "1");
+    name(t, genesis);
+    genesis->testnet = boolean(t, "testnet");
+#define READ_NUMBER(type, field, min, max) genesis->field = (type)number(t, #field, min, max);
+    GENESIS_NUMBERS(READ_NUMBER)
+#undef READ_NUMBER
+    profile(t, genesis);
+    key32(t, "authority", genesis->authority.bytes);
+    seeds(t, genesis);
+}
+
+// The line of the first byte in which two texts differ.
+static unsigned first_difference(struct span a, struct span b) {
+    unsigned line = 1;
+    for (size_t i = 0; i < a.n && i < b.n && a.p[i] == b.p[i]; i++)
+        line += a.p[i] == '\n';
+    return line;
+}
+
+static void network_of(struct network_id *out, struct span text_bytes) {
+    struct hash hash;
+    hash_bytes(&hash, "sotto genesis 1", text_bytes);
+    memcpy(out->bytes, hash.bytes, sizeof out->bytes);
+}
+
+enum err genesis_parse(struct genesis *out, struct span text_bytes, unsigned *line) {
+    struct lines t = {.rest = text_bytes, .failed = text_bytes.n > GENESIS_BYTES_MAX};
+    struct genesis genesis = {0};
+    read_all(&t, &genesis);
+    if (!t.failed && genesis.quorum > genesis.replicas) {
+        t.failed = true;
+        t.line = 7; // quorum
+    }
+    if (!t.failed) {
+        struct buf canonical = {0};
+        genesis_format(&canonical, &genesis);
+        t.failed = !span_equal(buf_span(&canonical), text_bytes);
+        if (t.failed)
+            t.line = first_difference(buf_span(&canonical), text_bytes);
+        buf_free(&canonical);
+    }
+    if (t.failed) {
+        if (line != NULL)
+            *line = t.line;
+        return ERR_MALFORMED;
+    }
+    network_of(&genesis.network, text_bytes);
+    *out = genesis;
+    return OK;
+}
+
+// ---- writing ----
+
+static void put_line(struct buf *out, const char *key, const char *value) {
+    buf_append(out, span_of_text(key));
+    buf_append(out, SPAN_LITERAL(" "));
+    buf_append(out, span_of_text(value));
+    buf_append(out, SPAN_LITERAL("\n"));
+}
+
+static void put_number(struct buf *out, const char *key, uint64_t value) {
+    char digits[NUMBER_DIGITS_MAX + 1] = {0};
+    size_t at = NUMBER_DIGITS_MAX;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    put_line(out, key, digits + at);
+}
+
+static void put_seed(struct buf *out, const struct genesis_seed *seed_line) {
+    char value[64 + 1 + ADDRESS_TEXT_MAX];
+    hex_encode(value, SPAN_OF(seed_line->id.bytes));
+    value[64] = ' ';
+    address_format(value + 65, &seed_line->address);
+    put_line(out, "seed", value);
+}
+
+void genesis_format(struct buf *out, const struct genesis *genesis) {
+    char authority[65];
+    hex_encode(authority, SPAN_OF(genesis->authority.bytes));
+    put_line(out, "sotto-genesis", "1");
+    put_line(out, "name", genesis->name);
+    put_line(out, "testnet", genesis->testnet ? "true" : "false");
+#define PUT_NUMBER(type, field, min, max) put_number(out, #field, genesis->field);
+    GENESIS_NUMBERS(PUT_NUMBER)
+#undef PUT_NUMBER
+    put_line(out, "profile", profile_text(genesis->profile));
+    put_line(out, "authority", authority);
+    for (size_t i = 0; i < genesis->seed_count; i++)
+        put_seed(out, &genesis->seeds[i]);
+}
+
+void genesis_seal(struct genesis *genesis) {
+    struct buf canonical = {0};
+    genesis_format(&canonical, genesis);
+    network_of(&genesis->network, buf_span(&canonical));
+    buf_free(&canonical);
+}
+
+// ---- epochs ----
+
+uint32_t epoch_at(const struct genesis *genesis, uint64_t wall_ms) {
+    if (wall_ms < genesis->genesis_ms)
+        return 0;
+    uint64_t epoch = (wall_ms - genesis->genesis_ms) / genesis->epoch_ms + 1;
+    return epoch < UINT32_MAX ? (uint32_t)epoch : UINT32_MAX;
+}
+
+uint64_t epoch_start_ms(const struct genesis *genesis, uint32_t epoch) {
+    return epoch == 0 ? 0 : genesis->genesis_ms + (uint64_t)(epoch - 1) * genesis->epoch_ms;
+}

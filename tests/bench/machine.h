@@ -1,0 +1,15 @@
+// The machine the figures are from.
+#ifndef SOTTO_TESTS_BENCH_MACHINE_H
+#define SOTTO_TESTS_BENCH_MACHINE_H
+
+struct machine {
+    char processor[128];
+    unsigned processors;
+    double load; // of the last minute
+};
+
+void machine_read(struct machine *machine);
+// Time that the processors have spent at work and in all, in ticks; since the machine started.
+void machine_ticks(double *busy, double *all);
+
+#endif

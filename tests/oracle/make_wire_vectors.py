@@ -1,0 +1,436 @@
+#!/usr/bin/env python3
+"""Makes docs/spec/vectors/{cells,links,mailbox,directory,genesis,replication}.json, always the same.
+
+Usage: make_wire_vectors.py VECTORS_FOLDER
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+import ed25519_oracle as ed25519
+import wire_oracle as o
+
+
+def drawn(label, n=32):
+    """Bytes that are the same in every run."""
+    return hashlib.shake_256(b"sotto wire vectors " + label.encode()).digest(n)
+
+
+GENESIS = f"""sotto-genesis 1
+name vectors
+testnet true
+genesis_ms 1790000000000
+epoch_ms 60000
+replicas 3
+quorum 2
+min_relays 5
+item_lifetime_ms 604800000
+stamp_bits 8
+tick_ms 10
+profile balanced
+authority {ed25519.public_of(drawn("authority")).hex()}
+seed {ed25519.public_of(drawn("relay 0")).hex()} 127.0.0.1:7070
+seed {ed25519.public_of(drawn("relay 1")).hex()} [2001:db8::1]:65535
+"""
+NETWORK = o.network_of(GENESIS)
+MAILBOX_SEED = drawn("mailbox")
+MAILBOX = ed25519.public_of(MAILBOX_SEED)
+EPOCH, CLOCK, EXPIRY = 7, 1790000400123, 1790600000000
+
+
+# ---- cells ----
+
+def trimmed(cell):
+    """Zero bytes at the end are left out: nearly all of a cell is one long body."""
+    return cell.rstrip(b"\0").hex()
+
+
+def cell_case(kind, flags, body):
+    return {"kind": kind, "flags": flags, "body": body.hex(), "cell": trimmed(o.cell(kind, flags, body))}
+
+
+def message_case(n):
+    message = drawn(f"message {n}", n)
+    return {"message": message.hex(), "cells": [trimmed(cell) for cell in o.message_cells(message)]}
+
+
+def refused_cells():
+    packet = drawn("packet", 2418)
+    good = o.cell(3, 3, b"text")
+    yield "an unknown kind", o.cell(4, 0, packet)
+    yield "flags on a packet", o.cell(1, 1, packet)
+    yield "a short packet", o.cell(1, 0, packet[:2417])
+    yield "a reply of another length", o.cell(2, 0, packet[:2065])
+    yield "a dummy with a length", o.cell(0, 0, b"a")
+    yield "an unknown flag", o.cell(3, 7, b"text")
+    yield "an empty part", o.cell(3, 3, b"")
+    yield "a part that is neither full nor the last", o.cell(3, 1, packet[:2417])
+    yield "a length beyond the body", good[:2] + o.u16(2419) + good[4:]
+    yield "a reserved byte", good[:5] + b"\1" + good[6:]
+    yield "a byte behind the part", good[:-1] + b"\1"
+
+
+def cells():
+    packet = drawn("packet", 2418)
+    return {
+        "cells": [cell_case(0, 0, b""), cell_case(1, 0, packet), cell_case(2, 0, packet[:2064]),
+                  cell_case(3, 1, packet), cell_case(3, 0, packet), cell_case(3, 2, b"text"), cell_case(3, 3, b"t")],
+        "messages": [message_case(n) for n in (1, 2418, 2419, 5000)],
+        "refused": [{"why": why, "cell": trimmed(cell)} for why, cell in refused_cells()],
+    }
+
+
+# ---- links ----
+
+def refused_messages():
+    yield "a hello cut short", o.hello(1, NETWORK, 5, CLOCK)[:-1]
+    yield "a hello with a byte behind it", o.hello(1, NETWORK, 5, CLOCK) + b"\0"
+    yield "no handles", o.handles([])
+    yield "65 handles", o.handles([drawn("handle", 16)] * 65)
+    yield "a handle too few", o.u8(16) + o.u8(2) + drawn("handle", 16)
+    yield "a ping of 9 bytes", o.ping(2, 1) + b"\0"
+    yield "an epoch of 3 bytes", o.get_directory(1)[:-1]
+    yield "an unknown status", o.descriptor_status(6)
+    yield "an unknown kind", o.ping(15, 1)
+    yield "nothing", b""
+
+
+def links():
+    some = [drawn(f"handle {i}", 16) for i in range(3)]
+    return {
+        "hello": {"version": 1, "network": NETWORK.hex(), "epoch": 5, "wall_ms": CLOCK,
+                  "message": o.hello(1, NETWORK, 5, CLOCK).hex()},
+        "ping": {"token": CLOCK, "message": o.ping(2, CLOCK).hex()},
+        "pong": {"token": CLOCK, "message": o.ping(3, CLOCK).hex()},
+        "get_directory": {"epoch": 5, "message": o.get_directory(5).hex()},
+        "directory": {"epoch": 5, "directory": b"signed".hex(), "message": o.directory_answer(5, b"signed").hex()},
+        "no_directory": {"epoch": 5, "directory": "", "message": o.directory_answer(5, b"").hex()},
+        "handles": {"handles": [handle.hex() for handle in some], "message": o.handles(some).hex()},
+        "descriptor_status": {"status": 3, "message": o.descriptor_status(3).hex()},
+        "refused": [{"why": why, "message": message.hex()} for why, message in refused_messages()],
+    }
+
+
+# ---- mailbox ----
+
+ITEM = o.commitment(drawn("delivery secret")) + drawn("sealed", 1472)
+ITEM_HASH = o.item_hash(NETWORK, MAILBOX, EXPIRY, ITEM)
+SURBS = [drawn(f"surb {i}", o.SURB) for i in range(4)]
+RELAY_SEEDS = [drawn(f"relay {i}") for i in range(7)]
+RELAY_IDS = [ed25519.public_of(seed) for seed in RELAY_SEEDS]
+
+
+def owners_case(kind, arguments, surbs, **fields):
+    body = o.owners(kind, EPOCH, MAILBOX, CLOCK, arguments, surbs, NETWORK, RELAY_IDS[2], MAILBOX_SEED)
+    return {"kind": kind, "epoch": EPOCH, "time_ms": CLOCK, "surbs": len(surbs), **fields, "body": body.hex()}
+
+
+def operations():
+    deletes = [(drawn(f"deleted {i}"), drawn(f"delivered {i}")) for i in range(2)]
+    policy = [(o.token_hash(drawn(f"token {i}")), 100 + i) for i in range(3)]
+    token = drawn("token 0")
+    return [
+        {"kind": o.STORE, "epoch": EPOCH, "expiry_ms": EXPIRY, "token": token.hex(), "stamp": 99, "surbs": 1,
+         "body": o.store(EPOCH, MAILBOX, EXPIRY, token, 99, ITEM, SURBS[0]).hex()},
+        owners_case(o.FETCH, o.fetch_arguments(12), SURBS, cursor=12),
+        owners_case(o.SUBSCRIBE, o.subscribe_arguments(2**40, 60000), SURBS[:2], cursor=2**40, wait_ms=60000),
+        owners_case(o.DELETE, o.delete_arguments(deletes), SURBS[:1],
+                    deletes=[{"item": item.hex(), "secret": secret.hex()} for item, secret in deletes]),
+        owners_case(o.POLICY, o.policy_arguments(3, policy), SURBS[:1], version=3,
+                    policy=[{"token": token.hex(), "quota": quota} for token, quota in policy]),
+        owners_case(o.POLICY, o.policy_arguments(4, []), SURBS[:1], version=4, policy=[]),
+    ]
+
+
+def refused_operations():
+    def owned(kind, arguments, surbs):
+        return o.owners(kind, EPOCH, MAILBOX, CLOCK, arguments, surbs, NETWORK, RELAY_IDS[2], MAILBOX_SEED)
+
+    good = owned(o.FETCH, o.fetch_arguments(1), SURBS[:1])
+    entry = (bytes(32), bytes(32))
+    yield "an unknown operation", o.u8(6) + good[1:]
+    yield "cut short", good[:-1]
+    yield "a byte behind it", good + b"\0"
+    yield "no SURB", owned(o.FETCH, o.fetch_arguments(1), [])
+    yield "five SURBs", owned(o.FETCH, b"", [])[:45] + o.u64(1) + o.counted(SURBS + SURBS[:1]) + bytes(64)
+    yield "two SURBs for a deletion", owned(o.DELETE, o.delete_arguments([entry]), SURBS[:2])
+    yield "a deletion of nothing", owned(o.DELETE, o.delete_arguments([]), SURBS[:1])
+    yield "a deletion of nine items", owned(o.DELETE, o.delete_arguments([entry] * 9), SURBS[:1])
+    yield "a policy of 65 tokens", owned(o.POLICY, o.policy_arguments(1, [(bytes(16), 1)] * 65), SURBS[:1])
+    yield "a wait of over a minute", owned(o.SUBSCRIBE, o.subscribe_arguments(0, 60001), SURBS[:1])
+    yield "a store with two SURBs", o.store(EPOCH, MAILBOX, EXPIRY, bytes(32), 0, ITEM, SURBS[0] + SURBS[1])
+
+
+def signed_receipts(relays, ranks):
+    return [(i, rank, o.receipt(seed, NETWORK, EPOCH, [ed25519.public_of(s) for s in relays], rank, ITEM[:32], MAILBOX,
+                                ITEM_HASH, EXPIRY)) for i, (seed, rank) in enumerate(zip(relays, ranks))]
+
+
+def replies():
+    receipts = signed_receipts(RELAY_SEEDS[:3], [0, 1, 4])
+    return [
+        {"kind": o.STORE, "status": 0, "ranks": [0, 1, 4],
+         "body": o.store_reply(EPOCH, CLOCK, EPOCH, RELAY_IDS[:3], receipts).hex()},
+        {"kind": o.STORE, "status": 6, "stamp_bits": 20, "body": (o.reply_head(o.STORE, 6, EPOCH, CLOCK) + o.u8(20)).hex()},
+        {"kind": o.STORE, "status": 7, "body": o.reply_head(o.STORE, 7, EPOCH, CLOCK).hex()},
+        {"kind": o.FETCH, "status": 0, "cursor": 13, "expiry_ms": EXPIRY, "waiting": 2, "surbs_left": 3,
+         "item": ITEM.hex(), "body": o.item_reply(o.FETCH, EPOCH, CLOCK, 13, EXPIRY, 2, 3, ITEM).hex()},
+        {"kind": o.SUBSCRIBE, "status": 0, "cursor": 13, "expiry_ms": 0, "waiting": 0, "surbs_left": 0, "item": "",
+         "body": o.item_reply(o.SUBSCRIBE, EPOCH, CLOCK, 13, 0, 0, 0, b"").hex()},
+        {"kind": o.DELETE, "status": 0, "body": o.reply_head(o.DELETE, 0, EPOCH, CLOCK).hex()},
+        {"kind": o.POLICY, "status": 1, "body": o.reply_head(o.POLICY, 1, EPOCH, CLOCK).hex()},
+    ]
+
+
+def refused_replies():
+    head = o.reply_head(o.STORE, 0, EPOCH, CLOCK) + o.u32(EPOCH)
+    yield "an unknown status", o.reply_head(o.DELETE, 12, EPOCH, CLOCK)
+    yield "an unknown operation", o.reply_head(6, 0, EPOCH, CLOCK)
+    yield "an empty set", head + o.counted([]) + o.counted([])
+    yield "a set of four", head + o.counted(RELAY_IDS[:4]) + o.counted([])
+    yield "more receipts than relays", head + o.counted(RELAY_IDS[:1]) + o.counted([bytes(66)] * 2)
+    yield "a receipt of nobody in the set", head + o.counted(RELAY_IDS[:2]) + o.counted([o.u8(2) + bytes(65)])
+    yield "an item neither there nor not", o.item_reply(o.FETCH, EPOCH, CLOCK, 0, 0, 0, 0, b"")[:-1] + b"\2"
+    yield "a stamp's status without its bits", o.reply_head(o.STORE, 6, EPOCH, CLOCK)
+    yield "a byte behind it", o.reply_head(o.DELETE, 0, EPOCH, CLOCK) + b"\0"
+
+
+def stamp_with(zeros):
+    stamp = 0
+    while o.stamp_zeros(NETWORK, MAILBOX, ITEM_HASH, stamp) < zeros:
+        stamp += 1
+    return {"stamp": stamp, "zeros": o.stamp_zeros(NETWORK, MAILBOX, ITEM_HASH, stamp)}
+
+
+def mailbox():
+    secret, token = drawn("delivery secret"), drawn("token 0")
+    return {
+        "network": NETWORK.hex(), "replica": RELAY_IDS[2].hex(), "mailbox_seed": MAILBOX_SEED.hex(),
+        "mailbox": MAILBOX.hex(), "expiry_ms": EXPIRY, "item": ITEM.hex(), "item_hash": ITEM_HASH.hex(),
+        "surbs": [surb.hex() for surb in SURBS],
+        "secret": secret.hex(), "commitment": o.commitment(secret).hex(),
+        "token": token.hex(), "token_hash": o.token_hash(token).hex(),
+        "stamps": [stamp_with(zeros) for zeros in (0, 4, 8, 12)],
+        "operations": operations(), "replies": replies(),
+        "relay_seeds": [seed.hex() for seed in RELAY_SEEDS[:3]],
+        "refused_operations": [{"why": why, "body": body.hex()} for why, body in refused_operations()],
+        "refused_replies": [{"why": why, "body": body.hex()} for why, body in refused_replies()],
+    }
+
+
+# ---- directory ----
+
+HOSTS = ["127.0.0.1", "2001:db8::1", "relay-2.example", "relay_3", "a" * 63, "::ffff:192.0.2.1", "10.0.0.7"]
+
+
+def relay(i):
+    """What directory 7 lists of relay i. Relay 5 has retired; relay 6 has been away for three epochs."""
+    return {"id": RELAY_IDS[i], "placement": drawn(f"placement {i}"), "host": HOSTS[i], "port": 7070 + i, "placed": i != 5,
+            "since_epoch": 1 + i, "keys": [drawn(f"onion {i} {j}") for j in range(0 if i == 6 else 3 - i % 2)]}
+
+
+RELAYS = sorted((relay(i) for i in range(7)), key=lambda r: r["id"])
+
+
+def content(relays=None, **changed):
+    fields = {"epoch": EPOCH, "issued_ms": CLOCK, "changed_epoch": 6, "stamp_bits": 8, **changed}
+    return o.directory_content(NETWORK, relays=RELAYS if relays is None else relays, **fields)
+
+
+def shown(r):
+    return {**r, "id": r["id"].hex(), "placement": r["placement"].hex(), "keys": [key.hex() for key in r["keys"]]}
+
+
+def descriptor_of(first_epoch=EPOCH, host=HOSTS[2], port=7072, retiring=False, keys=None):
+    keys = [drawn(f"onion 2 {j}") for j in range(4)] if keys is None else keys
+    return o.descriptor(RELAY_SEEDS[2], NETWORK, host, port, CLOCK, retiring, first_epoch, keys)
+
+
+def refused_descriptors():
+    good = descriptor_of()
+    for host in ("", "a b", "-a", "1.2.3", "256.1.1.1", "1:2", "::1%lo", "a" * 64):
+        yield f"host '{host}'", "malformed", descriptor_of(host=host)
+    yield "port 0", "malformed", descriptor_of(port=0)
+    yield "a key of zeros", "malformed", descriptor_of(keys=[drawn("a"), drawn("b"), drawn("c"), bytes(32)])
+    yield "cut short", "malformed", good[:-1]
+    yield "a byte behind it", "malformed", good + b"\0"
+    yield "another version", "malformed", b"\2" + good[1:]
+    yield "a changed byte", "signature", good[:60] + bytes([good[60] ^ 1]) + good[61:]
+    yield "another network's", "signature", o.descriptor(RELAY_SEEDS[2], bytes(32), HOSTS[2], 7072, CLOCK, False, EPOCH,
+                                                         [drawn(f"onion 2 {j}") for j in range(4)])
+
+
+def changed_relay(**fields):
+    return [{**RELAYS[0], **fields}] + RELAYS[1:]
+
+
+def refused_directories():
+    seed = drawn("authority")
+    good = o.directory(seed, content())
+    malformed = {
+        "epoch 0": content([], epoch=0, changed_epoch=0),
+        "changed after its own epoch": content(changed_epoch=8),
+        "relays out of order": content(RELAYS[::-1]),
+        "a relay twice": content(RELAYS[:1] + RELAYS),
+        "a relay since an epoch to come": content(changed_relay(since_epoch=8)),
+        "four keys": content(changed_relay(keys=[drawn("k")] * 4)),
+        "a key of zeros": content(changed_relay(keys=[bytes(32)])),
+        "neither placed nor not": content(changed_relay(placed=2)),
+        "a bad host": content(changed_relay(host="a..b")),
+        "a byte behind the relays": content() + b"\0",
+        "cut short": content()[:-1],
+        "another version": b"\2" + content()[1:],
+    }
+    for why, bad in malformed.items():
+        yield why, "malformed", o.directory(seed, bad)
+    yield "another signer", "signature", o.directory(drawn("no authority"), content())
+    yield "a changed byte", "signature", good[:100] + bytes([good[100] ^ 1]) + good[101:]
+    yield "another network's", "network", o.directory(seed, content()[:1] + bytes(32) + content()[33:])
+
+
+def placement_case(i):
+    mailbox_id = drawn(f"placed mailbox {i}")
+    return {"mailbox": mailbox_id.hex(), "ranks": [r.hex() for r in o.placement(RELAYS, mailbox_id, 3)]}
+
+
+def receipts_case():
+    """Receipts that a sender accepts: of the relays that directory 7 ranks 0, 2 and 4 for the mailbox."""
+    ranked = o.placement(RELAYS, MAILBOX, 3)
+    seeds = {ed25519.public_of(seed): seed for seed in RELAY_SEEDS}
+    chosen = [ranked[rank] for rank in (0, 2, 4)]
+    receipts = signed_receipts([seeds[r] for r in chosen], [0, 2, 4])
+    return {"mailbox": MAILBOX.hex(), "item": ITEM.hex(), "expiry_ms": EXPIRY, "valid": 3,
+            "reply": o.store_reply(EPOCH, CLOCK, EPOCH, chosen, receipts).hex()}
+
+
+def directory():
+    keys = [drawn(f"onion 2 {j}") for j in range(4)]
+    seed = drawn("authority")
+    return {
+        "genesis": GENESIS, "authority_seed": seed.hex(),
+        "descriptor": {"relay_seed": RELAY_SEEDS[2].hex(), "id": RELAY_IDS[2].hex(), "host": HOSTS[2], "port": 7072,
+                       "published_ms": CLOCK, "retiring": True, "first_epoch": EPOCH, "keys": [k.hex() for k in keys],
+                       "bytes": descriptor_of(retiring=True).hex()},
+        "directory": {"epoch": EPOCH, "issued_ms": CLOCK, "changed_epoch": 6, "stamp_bits": 8,
+                      "relays": [shown(r) for r in RELAYS], "bytes": o.directory(seed, content()).hex()},
+        "empty": o.directory(seed, content([])).hex(),
+        "placements": [placement_case(i) for i in range(5)],
+        "receipts": receipts_case(),
+        "refused_descriptors": [{"why": why, "error": error, "bytes": data.hex()}
+                                for why, error, data in refused_descriptors()],
+        "refused_directories": [{"why": why, "error": error, "bytes": data.hex()}
+                                for why, error, data in refused_directories()],
+    }
+
+
+# ---- genesis ----
+
+def replaced(number, line):
+    lines = GENESIS.splitlines(keepends=True)
+    lines[number - 1] = line
+    return "".join(lines)
+
+
+def refused_genesis():
+    key = drawn("a key").hex()
+    for number, line in ((1, "sotto-genesis 2\n"), (2, "name \n"), (2, "name two words\n"), (3, "testnet yes\n"),
+                         (4, "genesis_ms 01\n"), (5, "epoch_ms 999\n"), (6, "replicas 4\n"), (7, "quorum 1\n"),
+                         (8, "min_relays 4097\n"), (9, "item_lifetime_ms 1209600001\n"), (10, "stamp_bits 41\n"),
+                         (11, "tick_ms -1\n"), (12, "profile quick\n"), (13, f"authority {key.upper()}\n"),
+                         (13, f"authority {key[:-1]}\n"), (14, f"seed {key}\n"), (14, f"seed {key} a:0\n"),
+                         (14, f"seed {key} ::1:7070\n"), (5, "\n"), (6, "quorum 2\n")):
+        yield replaced(number, line), number
+    yield GENESIS.replace("tick_ms 10\n", ""), 11
+    yield GENESIS.replace("\n", "\r\n"), 1
+    yield GENESIS[:-1], 15
+    yield GENESIS + "\n", 16
+    yield replaced(6, "replicas 2\n").replace("quorum 2\n", "quorum 3\n"), 7
+    yield "".join(GENESIS.splitlines(keepends=True)[:13]), 14
+
+
+def genesis():
+    mainnet = replaced(3, "testnet false\n").replace("[2001:db8::1]:65535", "relay.example:1")
+    least = GENESIS.replace("epoch_ms 60000", "epoch_ms 1000").replace("profile balanced", "profile fast")
+    start = 1790000000000
+    return {
+        "networks": [{"text": text, "network": o.network_of(text).hex()} for text in (GENESIS, mainnet, least)],
+        "epochs": [{"wall_ms": start + ms, "epoch": epoch} for ms, epoch in (
+            (-1, 0), (0, 1), (59999, 1), (60000, 2), (60000 * 99, 100), (60000 * 100 - 1, 100))],
+        "refused": [{"text": text, "line": line} for text, line in refused_genesis()],
+    }
+
+
+# ---- replication ----
+
+def replica_messages():
+    relays, receipts = RELAY_IDS[:3], signed_receipts(RELAY_SEEDS[:3], [0, 1, 4])
+    token, serial = drawn("token 0"), 2**62 + 77
+    operation = o.owners(o.DELETE, EPOCH, MAILBOX, CLOCK, o.delete_arguments([(ITEM_HASH, drawn("delivery secret"))]),
+                         SURBS[:1], NETWORK, RELAY_IDS[2], MAILBOX_SEED)
+    entries = [(1, MAILBOX, ITEM_HASH, EXPIRY), (2, MAILBOX, drawn("deleted"), EXPIRY), (3, MAILBOX, bytes(32), 6)]
+    digests = [drawn(f"digest {i}", 16) for i in range(512)]
+    buckets = drawn("buckets", 64)
+    yield "replicate", {"id": 9, "epoch": EPOCH, "token": token.hex(), "stamp": 99}, o.replicate(
+        9, EPOCH, relays, MAILBOX, EXPIRY, token, 99, ITEM)
+    yield "receipt", {"id": 9, "epoch": EPOCH, "status": 0}, o.receipt_message(9, 0, EPOCH, receipts[2])
+    yield "refused", {"id": 9, "epoch": EPOCH, "status": 8}, o.receipt_message(9, 8, EPOCH, (0, 0, bytes(64)))
+    yield "receipts", {"epoch": EPOCH}, o.receipts_message(MAILBOX, ITEM_HASH, EPOCH, relays, receipts)
+    yield "owned", {"id": 9, "operation": operation.hex()}, o.owned(9, RELAY_IDS[2], operation)
+    yield "item", {"id": serial, "token_hash": o.token_hash(token).hex()}, o.repair_item(
+        serial, MAILBOX, EXPIRY, o.token_hash(token), ITEM)
+    yield "done", {"id": serial, "status": 10}, o.done(serial, 10)
+    yield "root", {"epoch": EPOCH}, o.root_message(EPOCH, o.repair_root(digests))
+    yield "digests", {"epoch": EPOCH}, o.digests_message(EPOCH, digests)
+    yield "differ", {"epoch": EPOCH}, o.differ(EPOCH, buckets)
+    yield "offer", {"id": serial, "count": 3}, o.offer(serial, entries)
+    yield "answer", {"id": serial, "count": 3}, o.answer(serial, [0, 1, 2])
+
+
+def refused_replica_messages():
+    entry = (1, MAILBOX, ITEM_HASH, EXPIRY)
+    whole = o.done(1, 0)
+    yield "an unknown kind", o.u8(75) + whole[1:]
+    yield "cut short", whole[:-1]
+    yield "a byte behind it", whole + b"\0"
+    yield "an unknown status", o.done(1, 12)
+    yield "a set of nobody", o.replicate(1, EPOCH, [], MAILBOX, EXPIRY, bytes(32), 0, ITEM)
+    yield "a set of four", o.replicate(1, EPOCH, RELAY_IDS[:4], MAILBOX, EXPIRY, bytes(32), 0, ITEM)
+    yield "no receipts", o.receipts_message(MAILBOX, ITEM_HASH, EPOCH, RELAY_IDS[:2], [])
+    yield "a receipt of nobody in the set", o.receipts_message(
+        MAILBOX, ITEM_HASH, EPOCH, RELAY_IDS[:2], [(2, 0, bytes(64))])
+    yield "an operation longer than any", o.owned(1, RELAY_IDS[0], bytes(2031))
+    yield "an offer of nothing", o.offer(1, [])
+    yield "an offer of 129 entries", o.offer(1, [entry] * 129)
+    yield "an entry of an unknown kind", o.offer(1, [(4,) + entry[1:]])
+    yield "an unknown answer", o.answer(1, [3])
+    yield "digests too few", o.digests_message(EPOCH, [bytes(16)] * 511)
+
+
+def replication():
+    entries = [(1, MAILBOX, ITEM_HASH, EXPIRY), (2, drawn("another mailbox"), ITEM_HASH, EXPIRY),
+               (3, MAILBOX, bytes(32), 6)]
+    return {
+        "network": NETWORK.hex(), "mailbox": MAILBOX.hex(), "expiry_ms": EXPIRY, "item": ITEM.hex(),
+        "item_hash": ITEM_HASH.hex(), "relays": [relay.hex() for relay in RELAY_IDS[:3]],
+        "messages": [{"name": name, **fields, "message": message.hex()} for name, fields, message in replica_messages()],
+        "refused": [{"why": why, "message": message.hex()} for why, message in refused_replica_messages()],
+        "entries": [{"kind": kind, "mailbox": mailbox.hex(), "item": item.hex(), "number": number,
+                     "bucket": o.repair_bucket(mailbox), "digest": o.entry_digest(kind, mailbox, item, number).hex()}
+                    for kind, mailbox, item, number in entries],
+        "root": o.repair_root(o.bucket_digests(entries)).hex(),
+    }
+
+
+FILES = {"cells": cells, "links": links, "mailbox": mailbox, "directory": directory, "genesis": genesis,
+         "replication": replication}
+
+
+def text(name):
+    return json.dumps(FILES[name](), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    for file in FILES:
+        pathlib.Path(sys.argv[1], file + ".json").write_text(text(file), encoding="ascii")

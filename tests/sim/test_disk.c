@@ -1,0 +1,128 @@
+// The simulated disk breaks as real ones do, and no worse: what was synced stays, of the rest a prefix.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "no_randombytes.h"
+#include "sim/disk.h"
+
+static void put(struct disk *disk, uint8_t key) {
+    struct kv_batch batch = {0};
+    kv_batch_put(&batch, SPAN_OF(((uint8_t[]){1, key})), SPAN_LITERAL("value"), KV_LAZY);
+    disk_write(disk, &batch);
+    kv_batch_free(&batch);
+}
+
+static bool has(struct disk *disk, uint8_t key) {
+    return kv_has(disk->kv, SPAN_OF(((uint8_t[]){1, key})));
+}
+
+static void seed(struct rng *rng, uint8_t with) {
+    uint8_t bytes[RNG_SEED_BYTES] = {with};
+    rng_init(rng, bytes);
+}
+
+static void writes_are_seen_at_once_and_survive_a_kill(void **state) {
+    (void)state;
+    struct disk disk;
+    disk_init(&disk);
+    put(&disk, 1);
+    assert_true(has(&disk, 1));
+    disk_sync_begin(&disk);
+    disk_killed(&disk);
+    assert_false(disk_is_syncing(&disk));
+    assert_true(has(&disk, 1));
+    disk_free(&disk);
+}
+
+static void a_power_loss_takes_any_suffix_of_what_was_not_synced(void **state) {
+    (void)state;
+    bool kept_counts[6] = {false};
+    for (uint8_t run = 0; run < 100; run++) {
+        struct disk disk;
+        struct rng rng;
+        seed(&rng, run);
+        disk_init(&disk);
+        put(&disk, 0);
+        disk_sync_begin(&disk);
+        disk_sync_end(&disk);
+        for (uint8_t key = 1; key <= 5; key++)
+            put(&disk, key);
+        size_t lost = disk_power_lost(&disk, &rng);
+        assert_true(has(&disk, 0));
+        for (uint8_t key = 1; key <= 5; key++)
+            assert_true(has(&disk, key) == (key <= 5 - lost));
+        kept_counts[5 - lost] = true;
+        disk_free(&disk);
+    }
+    for (size_t i = 0; i < 6; i++)
+        assert_true(kept_counts[i]);
+}
+
+static void a_sync_covers_what_was_written_before_it_began(void **state) {
+    (void)state;
+    bool later_lost = false;
+    for (uint8_t run = 0; run < 20; run++) {
+        struct disk disk;
+        struct rng rng;
+        seed(&rng, run);
+        disk_init(&disk);
+        put(&disk, 1);
+        disk_sync_begin(&disk);
+        put(&disk, 2);
+        disk_sync_end(&disk);
+        assert_int_equal(disk.synced, 1);
+        disk_power_lost(&disk, &rng);
+        assert_true(has(&disk, 1));
+        later_lost = later_lost || !has(&disk, 2);
+        disk_free(&disk);
+    }
+    assert_true(later_lost);
+}
+
+static void what_a_power_loss_left_is_durable(void **state) {
+    (void)state;
+    struct disk disk;
+    struct rng rng;
+    seed(&rng, 3);
+    disk_init(&disk);
+    for (uint8_t key = 1; key <= 5; key++)
+        put(&disk, key);
+    size_t kept = 5 - disk_power_lost(&disk, &rng);
+    assert_int_equal(disk_power_lost(&disk, &rng), 0);
+    for (uint8_t key = 1; key <= 5; key++)
+        assert_true(has(&disk, key) == (key <= kept));
+    put(&disk, 9);
+    disk_sync_begin(&disk);
+    disk_sync_end(&disk);
+    disk_power_lost(&disk, &rng);
+    assert_true(has(&disk, 9));
+    disk_free(&disk);
+}
+
+static void a_replaced_disk_is_empty(void **state) {
+    (void)state;
+    struct disk disk;
+    disk_init(&disk);
+    put(&disk, 1);
+    disk_sync_begin(&disk);
+    disk_sync_end(&disk);
+    disk_destroyed(&disk);
+    assert_false(has(&disk, 1));
+    disk_free(&disk);
+}
+
+int main(void) {
+    forbid_randombytes();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_are_seen_at_once_and_survive_a_kill),
+        cmocka_unit_test(a_power_loss_takes_any_suffix_of_what_was_not_synced),
+        cmocka_unit_test(a_sync_covers_what_was_written_before_it_began),
+        cmocka_unit_test(what_a_power_loss_left_is_durable),
+        cmocka_unit_test(a_replaced_disk_is_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

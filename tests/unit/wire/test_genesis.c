@@ -1,0 +1,281 @@
+// The genesis text: one text for one meaning, everything else refused with its line; epochs.
+#include "wire/genesis.h"
+
+#include <stdio.h>
+
+#include "base/time.h"
+#include "wire/codec.h"
+
+#define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HEX_B "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const char *const good_lines[] = {
+    "sotto-genesis 1\n",
+    "name demo\n",
+    "testnet true\n",
+    "genesis_ms 1790000000000\n",
+    "epoch_ms 60000\n",
+    "replicas 3\n",
+    "quorum 2\n",
+    "min_relays 7\n",
+    "item_lifetime_ms 604800000\n",
+    "stamp_bits 0\n",
+    "tick_ms 10\n",
+    "profile balanced\n",
+    "authority " HEX_A "\n",
+    "seed " HEX_B " 127.0.0.1:7070\n",
+    "seed " HEX_A " [::1]:7071\n",
+};
+
+#define LINES (sizeof good_lines / sizeof *good_lines)
+
+// The good text with line `at` (from 1; 0: none) replaced.
+static struct span text_with(struct buf *out, unsigned at, const char *line) {
+    buf_clear(out);
+    for (unsigned i = 0; i < LINES; i++)
+        buf_append(out, span_of_text(i + 1 == at ? line : good_lines[i]));
+    return buf_span(out);
+}
+
+static void a_genesis_is_read_and_written_the_same(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct buf back = {0};
+    struct genesis g;
+    assert_int_equal(genesis_parse(&g, text_with(&text, 0, NULL), NULL), OK);
+    assert_string_equal(g.name, "demo");
+    assert_true(g.testnet);
+    assert_int_equal(g.genesis_ms, UINT64_C(1790000000000));
+    assert_int_equal(g.epoch_ms, 60000);
+    assert_int_equal(g.replicas, 3);
+    assert_int_equal(g.quorum, 2);
+    assert_int_equal(g.min_relays, 7);
+    assert_int_equal(g.item_lifetime_ms, 7 * DAY_MS);
+    assert_int_equal(g.stamp_bits, 0);
+    assert_int_equal(g.tick_ms, 10);
+    assert_int_equal(g.profile, PROFILE_BALANCED);
+    assert_int_equal(g.authority.bytes[31], 0xaa);
+    assert_int_equal(g.seed_count, 2);
+    assert_int_equal(g.seeds[0].id.bytes[1], 0x23);
+    assert_string_equal(g.seeds[0].address.host, "127.0.0.1");
+    assert_int_equal(g.seeds[1].address.port, 7071);
+    genesis_format(&back, &g);
+    assert_true(span_equal(buf_span(&text), buf_span(&back)));
+
+    struct network_id network = g.network;
+    memset(&g.network, 0, sizeof g.network);
+    genesis_seal(&g);
+    assert_memory_equal(&network, &g.network, sizeof network);
+    buf_free(&text);
+    buf_free(&back);
+}
+
+static void a_bad_line_is_named(void **state) {
+    (void)state;
+    static const struct {
+        unsigned at;
+        const char *line;
+    } bad[] = {
+        {1, "sotto-genesis 2\n"},
+        {1, ""},
+        {1, " sotto-genesis 1\n"},
+        {2, "name\n"},
+        {2, "name \n"},
+        {2, "name a b\n"},
+        {2, "name 0123456789012345678901234567890123\n"},
+        {2, "name  demo\n"},
+        {2, "Name demo\n"},
+        {3, "testnet yes\n"},
+        {3, "testnet TRUE\n"},
+        {3, "testnet true\r\n"},
+        {3, "testnet true \n"},
+        {4, "genesis_ms -1\n"},
+        {4, "genesis_ms 0x10\n"},
+        {4, "genesis_ms 01790000000000\n"},
+        {4, "genesis_ms 18446744073709551616\n"},
+        {4, "genesis_ms 253402300800000\n"},
+        {5, "epoch_ms 999\n"},
+        {5, "epoch_ms 86400001\n"},
+        {5, "epoch_ms 60000.0\n"},
+        {5, "epoch_ms 6e4\n"},
+        {6, "replicas 1\n"},
+        {6, "replicas 4\n"},
+        {6, "replicas 259\n"},
+        {6, "quorum 2\n"},
+        {7, "quorum 1\n"},
+        {7, "quorum 4\n"},
+        {8, "min_relays 0\n"},
+        {8, "min_relays 4097\n"},
+        {9, "item_lifetime_ms 1209600001\n"},
+        {10, "stamp_bits 41\n"},
+        {11, "tick_ms 1001\n"},
+        {12, "profile strong\n"},
+        {12, "profile Fast\n"},
+        {13, "authority aa\n"},
+        {13, "authority " HEX_A "aa\n"},
+        {13, "authority AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},
+        {14, "seed " HEX_B "\n"},
+        {14, "seed " HEX_B " 127.0.0.1\n"},
+        {14, "seed " HEX_B " ::1:80\n"},
+        {14, "seed " HEX_B "  127.0.0.1:80\n"},
+        {14, "seed " HEX_B " 127.0.0.1:080\n"},
+        {14, "seed " HEX_B " 127.0.0.1:80 \n"},
+        {15, "seed " HEX_A " [::1]:7071"},
+        {15, "seed " HEX_A " [::1]:7071\nextra 1\n"},
+        {15, "seed " HEX_A " [::1]:7071\n\n"},
+    };
+    struct buf text = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct genesis g;
+        unsigned line = 0;
+        if (genesis_parse(&g, text_with(&text, bad[i].at, bad[i].line), &line) != ERR_MALFORMED)
+            fail_msg("taken: %s", bad[i].line);
+        unsigned expected = bad[i].at + (strchr(bad[i].line, '\n') != NULL && strchr(bad[i].line, '\n')[1] != '\0');
+        if (line != expected)
+            fail_msg("line %u named instead of %u: %s", line, expected, bad[i].line);
+    }
+    buf_free(&text);
+}
+
+static void two_replicas_cannot_make_a_quorum_of_three(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    unsigned line = 0;
+    text_with(&text, 6, "replicas 2\n");
+    assert_int_equal(genesis_parse(&g, buf_span(&text), &line), OK);
+    buf_clear(&text);
+    for (unsigned i = 0; i < LINES; i++)
+        buf_append(&text, span_of_text(i == 5 ? "replicas 2\n" : i == 6 ? "quorum 3\n" : good_lines[i]));
+    assert_int_equal(genesis_parse(&g, buf_span(&text), &line), ERR_MALFORMED);
+    assert_int_equal(line, 7);
+    buf_free(&text);
+}
+
+static bool takes_genesis(void *ctx, struct span bytes) {
+    return genesis_parse(ctx, bytes, NULL) == OK;
+}
+
+static void no_part_of_a_genesis_is_a_genesis_except_with_fewer_seeds(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    const struct parser parser = {takes_genesis, &g};
+    struct span whole = text_with(&text, 0, NULL);
+    size_t one_seed = whole.n - strlen(good_lines[LINES - 1]);
+    for (size_t n = 0; n < whole.n; n++)
+        assert_int_equal(parser_takes(&parser, span_of(whole.p, n)), n == one_seed);
+    buf_free(&text);
+}
+
+static void seeds_are_one_to_sixteen(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    unsigned line = 0;
+    for (unsigned seeds = 0; seeds <= 17; seeds++) {
+        buf_clear(&text);
+        for (unsigned i = 0; i < 13; i++)
+            buf_append(&text, span_of_text(good_lines[i]));
+        for (unsigned i = 0; i < seeds; i++)
+            buf_append(&text, span_of_text(good_lines[13]));
+        enum err expected = seeds >= 1 && seeds <= 16 ? OK : ERR_MALFORMED;
+        assert_int_equal(genesis_parse(&g, buf_span(&text), &line), expected);
+        if (expected == OK)
+            assert_int_equal(g.seed_count, seeds);
+        else
+            assert_int_equal(line, seeds == 0 ? 14 : 30);
+    }
+    buf_free(&text);
+}
+
+static void any_genesis_made_is_read_back(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct rng rng = rng_of_seed(seed);
+        struct genesis g = {
+            .name = "n",
+            .testnet = rng_below(&rng, 2) == 0,
+            .genesis_ms = rng_below(&rng, UINT64_C(253402300800000)),
+            .epoch_ms = 1000 + rng_below(&rng, DAY_MS - 999),
+            .replicas = (uint8_t)(2 + rng_below(&rng, 2)),
+            .quorum = 2,
+            .min_relays = (uint32_t)(1 + rng_below(&rng, 4096)),
+            .item_lifetime_ms = 1000 + rng_below(&rng, 14 * DAY_MS - 999),
+            .stamp_bits = (uint8_t)rng_below(&rng, 41),
+            .tick_ms = (uint32_t)rng_below(&rng, 1001),
+            .profile = rng_below(&rng, 2) == 0 ? PROFILE_FAST : PROFILE_BALANCED,
+            .seed_count = 1 + (size_t)rng_below(&rng, GENESIS_SEEDS_MAX),
+        };
+        rng_bytes(&rng, g.authority.bytes, sizeof g.authority.bytes);
+        for (size_t i = 0; i < g.seed_count; i++) {
+            rng_bytes(&rng, g.seeds[i].id.bytes, sizeof g.seeds[i].id.bytes);
+            snprintf(g.seeds[i].address.host, sizeof g.seeds[i].address.host, "relay%u.example", rng_u32(&rng));
+            g.seeds[i].address.port = (uint16_t)(1 + rng_below(&rng, 65535));
+        }
+        genesis_seal(&g);
+        struct buf text = {0};
+        struct buf again = {0};
+        struct genesis back;
+        genesis_format(&text, &g);
+        assert_true(text.n <= GENESIS_BYTES_MAX);
+        assert_int_equal(genesis_parse(&back, buf_span(&text), NULL), OK);
+        assert_memory_equal(&back.network, &g.network, sizeof g.network);
+        genesis_format(&again, &back);
+        assert_true(span_equal(buf_span(&text), buf_span(&again)));
+        buf_free(&text);
+        buf_free(&again);
+    }
+}
+
+static void every_change_of_a_genesis_makes_another_network(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis good;
+    struct genesis other;
+    assert_int_equal(genesis_parse(&good, text_with(&text, 0, NULL), NULL), OK);
+    assert_int_equal(genesis_parse(&other, text_with(&text, 11, "tick_ms 11\n"), NULL), OK);
+    assert_memory_not_equal(&good.network, &other.network, sizeof good.network);
+    buf_free(&text);
+}
+
+static void epochs_begin_with_one_at_genesis(void **state) {
+    (void)state;
+    const struct genesis g = {.genesis_ms = 1000000, .epoch_ms = 60000};
+    assert_int_equal(epoch_at(&g, 0), 0);
+    assert_int_equal(epoch_at(&g, 999999), 0);
+    assert_int_equal(epoch_at(&g, 1000000), 1);
+    assert_int_equal(epoch_at(&g, 1059999), 1);
+    assert_int_equal(epoch_at(&g, 1060000), 2);
+    assert_int_equal(epoch_at(&g, UINT64_MAX), UINT32_MAX);
+    assert_int_equal(epoch_start_ms(&g, 0), 0);
+    assert_int_equal(epoch_start_ms(&g, 1), 1000000);
+    for (uint32_t epoch = 1; epoch < 100; epoch++) {
+        assert_int_equal(epoch_at(&g, epoch_start_ms(&g, epoch)), epoch);
+        assert_int_equal(epoch_at(&g, epoch_start_ms(&g, epoch) - 1), epoch - 1);
+    }
+}
+
+static void profiles_have_names(void **state) {
+    (void)state;
+    enum profile profile;
+    assert_int_equal(profile_parse(&profile, "fast"), OK);
+    assert_int_equal(profile, PROFILE_FAST);
+    assert_string_equal(profile_text(PROFILE_BALANCED), "balanced");
+    assert_int_equal(profile_parse(&profile, ""), ERR_MALFORMED);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_genesis_is_read_and_written_the_same),
+        cmocka_unit_test(a_bad_line_is_named),
+        cmocka_unit_test(two_replicas_cannot_make_a_quorum_of_three),
+        cmocka_unit_test(no_part_of_a_genesis_is_a_genesis_except_with_fewer_seeds),
+        cmocka_unit_test(seeds_are_one_to_sixteen),
+        cmocka_unit_test(any_genesis_made_is_read_back),
+        cmocka_unit_test(every_change_of_a_genesis_makes_another_network),
+        cmocka_unit_test(epochs_begin_with_one_at_genesis),
+        cmocka_unit_test(profiles_have_names),
+    };
+    return cmocka_run_group_tests_name("genesis", tests, codec_setup, NULL);
+}
