@@ -17,15 +17,17 @@
 #define OUTBOX_ACKS_MAX 10000  // acknowledgements have their own room; beyond it nothing more is taken in
 #define ACKS_OUT_MAX 2   // acknowledgements on their way to one contact; what comes meanwhile goes together in the next
 #define WINDOW 8         // sealed letters on their way to one contact: more would only arrive out of order
-#define HELD_MAX 64      // of one contact, out of order; twice what a window and two retries can make
 #define REQUESTS_MAX 200 // strangers' messages
 #define REQUESTS_PER_KEY_MAX 10 // of one stranger; a sender keeps to it too
 #define WATCHES_MAX 64          // streams of one user's own programs
 #define PARKED_MAX 256          // requests that wait for the database
 #define EXCHANGES_MAX 16384     // a thousand mailboxes with subscriptions, fetches and deletes; a few MB at most
 #define CLIENT_QUOTA 512        // items that a contact may have waiting for us
-#define CURSORS_MAX 16          // replicas of one mailbox that we remember cursors of
-#define DELETES_MAX 1024        // waiting in one mailbox; further items stay where they are until it drains
+// Texts of one contact that wait for one before them. Senders keep their unacknowledged texts within this span, so that
+// none of theirs is ever shown before its turn; more than the mailbox's quota would not fit there anyway.
+#define HELD_MAX CLIENT_QUOTA
+#define CURSORS_MAX 16   // replicas of one mailbox that we remember cursors of
+#define DELETES_MAX 1024 // waiting in one mailbox; further items stay where they are until it drains
 #define RETRY_FIRST_MS (2 * SECOND_MS)
 #define RETRY_MAX_MS (5 * MINUTE_MS)
 #define STAMP_WORK_MAX 24 // some seconds of one core; whoever asks for more is not obeyed

@@ -150,6 +150,14 @@ static void state_set(struct client *client, struct step *step, struct outbox_en
 
 // ---- sealing
 
+// The lowest of our sequences to this contact that is not settled.
+static uint64_t floor_of(const struct contact *contact) {
+    for (const struct outbox_entry *entry = contact->first; entry != NULL; entry = entry->next)
+        if (entry->state.kind == LETTER_TEXT)
+            return entry->state.sequence;
+    return contact->state.next_out;
+}
+
 static bool seal_allowed(struct client *client, struct step *step, struct outbox_entry *entry) {
     struct contact *contact = entry->contact;
     struct own_mailbox *own = table_find(&client->mailboxes, contact->state.mailbox);
@@ -161,15 +169,10 @@ static bool seal_allowed(struct client *client, struct step *step, struct outbox
         reason_set(client, step, entry, REASON_UNACCEPTED);
         return false;
     }
+    // What overtakes a text that is stuck must be held there, and no more than that is.
+    if (entry->state.sequence - floor_of(contact) >= HELD_MAX)
+        return false;
     return contact->sealed - contact->acks_out < WINDOW;
-}
-
-// The lowest of our sequences to this contact that is not settled.
-static uint64_t floor_of(const struct contact *contact) {
-    for (const struct outbox_entry *entry = contact->first; entry != NULL; entry = entry->next)
-        if (entry->state.kind == LETTER_TEXT)
-            return entry->state.sequence;
-    return contact->state.next_out;
 }
 
 // When the last of the texts before this one that are not settled will have expired.

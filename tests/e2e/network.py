@@ -141,9 +141,15 @@ class Network:
             return error.code, json.loads(text) if text else None
 
     def messages(self, user):
-        status, body = self.call(user, "GET", "/v1/messages")
-        assert status == 200, body
-        return body["messages"]
+        """All of them: the API lists at most 200 at once."""
+        messages = []
+        while True:
+            after = messages[-1]["cursor"] if messages else 0
+            status, body = self.call(user, "GET", f"/v1/messages?after={after}")
+            assert status == 200, body
+            messages += body["messages"]
+            if len(body["messages"]) < 200:
+                return messages
 
     def texts(self, user):
         return [message["text"] for message in self.messages(user) if message["incoming"]]

@@ -1,5 +1,9 @@
 // What goes out: until receipts hold, until the recipient acknowledges, or until it expires and is shown so.
+#include <stdio.h>
+
 #include "client/world.h"
+
+#define HELD_TEST_TEXTS 600 // more than are held for one that is missing
 
 struct scene {
     struct world *world;
@@ -46,6 +50,33 @@ static void without_receipts_the_same_item_goes_again_after_2_s_doubling(void **
     run_for(scene.world, MINUTE_MS);
     assert_int_equal(state_of(scene.alice, &id), MESSAGE_ACKNOWLEDGED);
     assert_null(message_of(scene.alice, &id)->reason);
+    world_free(scene.world);
+}
+
+// What a text that no replica takes keeps waiting, and what it does not.
+static void texts_that_overtake_a_stuck_one_are_shown_after_it_and_are_bounded(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 21);
+    answer_stores_with(scene.world, OP_NO_QUORUM);
+    send_ok(scene.alice, "bob", "0");
+    run_for(scene.world, 20 * MINUTE_MS); // its next attempt is minutes away
+    answer_stores_with(scene.world, OP_OK);
+    for (int i = 1; i <= HELD_TEST_TEXTS; i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%d", i);
+        send_ok(scene.alice, "bob", text);
+        run_for(scene.world, 100);
+    }
+    const struct message_record *in[HELD_TEST_TEXTS + 2];
+    assert_int_equal(received(scene.bob, in, HELD_TEST_TEXTS + 2), 1); // that by which they met
+    run_for(scene.world, 10 * MINUTE_MS);
+    assert_int_equal(received(scene.bob, in, HELD_TEST_TEXTS + 2), HELD_TEST_TEXTS + 2);
+    for (int i = 0; i <= HELD_TEST_TEXTS; i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%d", i);
+        assert_true(text_is(&in[i + 1]->text, text));
+    }
     world_free(scene.world);
 }
 
@@ -358,6 +389,7 @@ static void nobody_but_the_recipient_can_acknowledge(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_receipts_the_same_item_goes_again_after_2_s_doubling),
+        cmocka_unit_test(texts_that_overtake_a_stuck_one_are_shown_after_it_and_are_bounded),
         cmocka_unit_test(attempts_are_never_more_than_5_min_apart),
         cmocka_unit_test(each_attempt_is_executed_by_another_replica),
         cmocka_unit_test(the_user_is_told_why_a_message_does_not_go_out),

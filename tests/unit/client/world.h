@@ -17,7 +17,7 @@
 
 #define RELAYS_MAX 16
 #define USERS_MAX 4
-#define ITEMS_MAX 512
+#define ITEMS_MAX 2048
 #define SUBS_MAX 256
 #define POLICIES_MAX 256
 #define KEY_EPOCHS 8
