@@ -1,6 +1,7 @@
 // What comes in: order, duplicates, strangers, the blocked, the broken.
 #include "client/world.h"
 
+#include "client/client_internal.h"
 #include "client/link.h"
 
 struct scene {
@@ -119,12 +120,12 @@ static void no_more_than_a_bounded_number_of_messages_waits_for_a_gap(void **sta
     struct scene scene;
     scene_make(&scene, 5);
     make_eve_a_contact(&scene);
-    for (uint64_t sequence = 2; sequence <= 66; sequence++)
+    for (uint64_t sequence = 2; sequence <= 2 + HELD_MAX; sequence++)
         eve_says(&scene, sequence, 1, "x");
     const struct message_record *in[1];
-    assert_int_equal(received(scene.bob, in, 1), 65);
+    assert_int_equal(received(scene.bob, in, 1), HELD_MAX + 1);
     eve_says(&scene, 1, 1, "late"); // not lost, though out of order
-    assert_int_equal(received(scene.bob, in, 1), 66);
+    assert_int_equal(received(scene.bob, in, 1), HELD_MAX + 2);
     world_free(scene.world);
 }
 
