@@ -33,6 +33,14 @@ static long long ms_of(const json_t *json, const char *member) {
     return (long long)json_integer_value(json_object_get(json, member));
 }
 
+static void show_time(const json_t *sent, const char *reached, const char *how) {
+    char member[32];
+    snprintf(member, sizeof(member), "%s_ms", reached);
+    printf("  %-12s  ", reached);
+    output_ms(sent, member);
+    printf("   %s%s%s\n", output_dim(), how, output_plain());
+}
+
 static void show_way(const json_t *sent) {
     const json_t *hops = json_object_get(sent, "hops");
     const json_t *replicas = json_object_get(sent, "replicas");
@@ -43,12 +51,12 @@ static void show_way(const json_t *sent) {
         printf("%s %s", i == 0 ? "" : ",", text_at(replicas, i));
     }
     printf(" -> %suser2%s\n\n", output_bold(), output_plain());
-    printf("  stored        %5lld ms   %s%zu signed receipts verified by the sender%s\n", ms_of(sent, "stored_ms"),
-           output_dim(), json_array_size(replicas), output_plain());
-    printf("  delivered     %5lld ms   %sopened and committed by the recipient%s\n", ms_of(sent, "delivered_ms"),
-           output_dim(), output_plain());
-    printf("  acknowledged  %5lld ms   %sthe answer came back over another onion path%s\n\n",
-           ms_of(sent, "acknowledged_ms"), output_dim(), output_plain());
+    char receipts[64];
+    snprintf(receipts, sizeof(receipts), "%zu signed receipts verified by the sender", json_array_size(replicas));
+    show_time(sent, "stored", json_array_size(replicas) > 0 ? receipts : "its receipts are still on their way");
+    show_time(sent, "delivered", "opened and committed by the recipient");
+    show_time(sent, "acknowledged", "the answer came back over another onion path");
+    putchar('\n');
     printf("  %s saw user1's address, and a packet for %s.\n", text_at(hops, 0), text_at(hops, 1));
     printf("  %s saw a packet from %s for %s.\n", text_at(hops, 1), text_at(hops, 0), text_at(hops, 2));
     printf("  %s saw a mailbox id and 1,504 sealed bytes; neither user.\n\n", text_at(hops, 2));

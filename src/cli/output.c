@@ -72,3 +72,12 @@ void output_text(const char *text) {
         p += n == 0 ? 1 : n;
     }
 }
+
+void output_ms(const json_t *object, const char *member) {
+    const json_t *ms = json_object_get(object, member);
+    if (json_is_integer(ms)) {
+        printf("%5lld ms", (long long)json_integer_value(ms));
+    } else {
+        printf("%5s ms", "-");
+    }
+}

@@ -17,5 +17,7 @@ const char *output_dim(void);
 const char *output_plain(void);
 // Text of a peer with its control characters made visible.
 void output_text(const char *text);
+// A time of an API object as "  123 ms", or "    - ms" where it is null: not reached, or not known.
+void output_ms(const json_t *object, const char *member);
 
 #endif

@@ -223,10 +223,15 @@ static int testnet_send_main(int argc, char **argv) {
     if (json != NULL && json_option) {
         output_json(json);
     } else if (json != NULL) {
-        printf("%s: stored %lld ms, delivered %lld ms, acknowledged %lld ms\n", text_of(json, "state"),
-               (long long)json_integer_value(json_object_get(json, "stored_ms")),
-               (long long)json_integer_value(json_object_get(json, "delivered_ms")),
-               (long long)json_integer_value(json_object_get(json, "acknowledged_ms")));
+        static const char *const reached[] = {"stored", "delivered", "acknowledged"};
+        printf("%s:", text_of(json, "state"));
+        for (size_t i = 0; i < sizeof(reached) / sizeof(reached[0]); i++) {
+            char member[32];
+            snprintf(member, sizeof(member), "%s_ms", reached[i]);
+            printf("%s %s", i == 0 ? "" : ",", reached[i]);
+            output_ms(json, member);
+        }
+        putchar('\n');
     }
     json_decref(json);
     free(net);

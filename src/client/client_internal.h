@@ -21,6 +21,7 @@
 #define REQUESTS_PER_KEY_MAX 10 // of one stranger; a sender keeps to it too
 #define WATCHES_MAX 64          // streams of one user's own programs
 #define PARKED_MAX 256          // requests that wait for the database
+#define LATE_TEXTS_MAX 1024     // each keeps its item, and no longer than its exchanges last
 #define EXCHANGES_MAX 16384     // a thousand mailboxes with subscriptions, fetches and deletes; a few MB at most
 #define CLIENT_QUOTA 512        // items that a contact may have waiting for us
 // Texts of one contact that wait for one before them. Senders keep their unacknowledged texts within this span, so that
@@ -55,6 +56,16 @@ struct surb_slot {
     struct sphinx_surb_keys keys;
 };
 
+// An acknowledged text without receipts, which may still come. Shared by the exchanges that may bring them.
+struct late_text {
+    size_t exchanges;
+    uint64_t cursor; // of its record
+    uint64_t began_ms;
+    struct mailbox_id mailbox;
+    uint64_t expiry_ms;
+    uint8_t item[ITEM_BYTES];
+};
+
 // One packet that went out, and the replies that may come back.
 struct exchange {
     uint64_t number;
@@ -67,6 +78,8 @@ struct exchange {
     uint64_t sent_ms;
     uint64_t expires_ms;
     bool overdue; // and the relays on its way suspected
+    // STORE
+    struct late_text *late; // NULL: nothing was acknowledged before its receipts
     // FETCH and SUBSCRIBE
     unsigned answers;
     unsigned answers_wanted; // known with the last reply; 0: not yet
@@ -92,7 +105,9 @@ struct outbox_entry {
     uint64_t next_ms;                                     // next attempt
     unsigned attempts;
     unsigned turn; // which replica executes next
-    bool stamping; // a job is looking for its stamp
+    size_t route_count;
+    struct relay_id route[ROUTE_HOPS]; // of the latest attempt
+    bool stamping;                     // a job is looking for its stamp
     enum reason reason;
     uint64_t wake_ms;
 };
@@ -265,6 +280,7 @@ struct client {
     struct table contacts, mailboxes, outbox, requests, exchanges;
     uint32_t texts, acks; // in the outbox
     uint64_t next_exchange;
+    size_t late_texts;
     struct surb_slot *buckets[SURB_BUCKETS];
     struct loops loops;
     struct pace pace;
@@ -435,6 +451,7 @@ void outbox_due(struct client *client, struct step *step, struct outbox_entry *e
 void outbox_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
 void outbox_acknowledged(struct client *client, struct step *step, struct contact *contact,
                          const struct message_id *id);
+void outbox_late_release(struct client *client, struct exchange *exchange); // it ends
 void outbox_stamped(struct client *client, struct step *step, uint64_t number, unsigned bits, uint64_t stamp);
 void outbox_drop_contact(struct client *client, struct step *step, struct contact *contact);
 void outbox_entry_free(struct outbox_entry *entry);

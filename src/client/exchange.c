@@ -70,6 +70,7 @@ void exchange_free(struct client *client, struct exchange *exchange) {
     for (size_t i = 0; i < exchange->surb_count; i++)
         if (exchange->surbs[i].live)
             surb_remove(client, &exchange->surbs[i]);
+    outbox_late_release(client, exchange);
     table_remove(&client->exchanges, exchange->number);
     free(exchange);
 }

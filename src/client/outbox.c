@@ -109,10 +109,11 @@ void outbox_take(struct client *client, struct step *step, const struct outbox_s
 
 // ---- the record that the user sees
 
-static void record_change(struct client *client, struct step *step, const struct outbox_entry *entry,
+// `cursor` 0: an acknowledgement, which has none.
+static void record_change(struct client *client, struct step *step, uint64_t cursor,
                           const struct message_record *change, enum reason reason) {
     struct message_record record;
-    if (entry->state.kind != LETTER_TEXT || find_message(step, entry->state.cursor, &record) != OK)
+    if (cursor == 0 || find_message(step, cursor, &record) != OK)
         return;
     record.reason = reason_text(reason);
     if (change != NULL) {
@@ -137,7 +138,7 @@ static void reason_set(struct client *client, struct step *step, struct outbox_e
     if (entry->reason == reason)
         return;
     entry->reason = reason;
-    record_change(client, step, entry, NULL, reason);
+    record_change(client, step, entry->state.cursor, NULL, reason);
 }
 
 static void state_set(struct client *client, struct step *step, struct outbox_entry *entry, enum message_state state,
@@ -145,7 +146,11 @@ static void state_set(struct client *client, struct step *step, struct outbox_en
     struct message_record change = {.state = state, .stored_ms = -1, .acknowledged_ms = -1};
     if (state == MESSAGE_ACKNOWLEDGED && entry->began_ms != TIME_NEVER)
         change.acknowledged_ms = (int64_t)(step->now.mono_ms - entry->began_ms);
-    record_change(client, step, entry, &change, reason);
+    if (state == MESSAGE_ACKNOWLEDGED && entry->state.phase == OUTBOX_SEALED) {
+        change.route_count = entry->route_count;
+        memcpy(change.route, entry->route, sizeof(change.route));
+    }
+    record_change(client, step, entry->state.cursor, &change, reason);
 }
 
 // ---- sealing
@@ -305,8 +310,12 @@ static void entry_send(struct client *client, struct step *step, struct outbox_e
                     .item = item};
     // An answer that comes after the next attempt still counts.
     uint64_t lifetime_ms = 2 * RETRY_MAX_MS;
-    if (path_send(client, step, &plan, EXCHANGE_STORE, entry->state.number, &op, NULL, lifetime_ms) == NULL)
+    const struct exchange *exchange =
+        path_send(client, step, &plan, EXCHANGE_STORE, entry->state.number, &op, NULL, lifetime_ms);
+    if (exchange == NULL)
         return;
+    entry->route_count = exchange->route_count;
+    memcpy(entry->route, exchange->route, sizeof(entry->route));
     if (entry->attempts > 0)
         metric_add(step->env->metrics, METRIC_CLIENT_RETRIES, 1);
     entry->attempts++;
@@ -374,11 +383,12 @@ static enum reason reason_of_status(enum op_status status) {
     return REASON_NO_RECEIPT;
 }
 
-static void entry_stored(struct client *client, struct step *step, struct outbox_entry *entry,
-                         const struct exchange *exchange, const struct reply *reply) {
-    struct message_record change = {.state = MESSAGE_STORED, .stored_ms = -1, .acknowledged_ms = -1};
-    if (entry->began_ms != TIME_NEVER) {
-        change.stored_ms = (int64_t)(step->now.mono_ms - entry->began_ms);
+// What receipts that hold tell about a message that was begun at that time.
+static struct message_record stored_change(struct step *step, enum message_state state, uint64_t began_ms,
+                                           const struct exchange *exchange, const struct reply *reply) {
+    struct message_record change = {.state = state, .stored_ms = -1, .acknowledged_ms = -1};
+    if (began_ms != TIME_NEVER) {
+        change.stored_ms = (int64_t)(step->now.mono_ms - began_ms);
         metric_record_us(step->env->metrics, METRIC_CLIENT_STORED_SECONDS, (uint64_t)change.stored_ms * 1000);
     }
     change.route_count = exchange->route_count;
@@ -387,6 +397,12 @@ static void entry_stored(struct client *client, struct step *step, struct outbox
     for (size_t i = 0; i < reply->receipt_count; i++)
         change.replicas[i] = reply->set.relays[reply->receipts[i].index];
     metric_add(step->env->metrics, METRIC_CLIENT_STORED, 1);
+    return change;
+}
+
+static void entry_stored(struct client *client, struct step *step, struct outbox_entry *entry,
+                         const struct exchange *exchange, const struct reply *reply) {
+    struct message_record change = stored_change(step, MESSAGE_STORED, entry->began_ms, exchange, reply);
     if (entry->state.kind == LETTER_ACK) {
         entry_remove(client, step, entry);
         return;
@@ -394,7 +410,7 @@ static void entry_stored(struct client *client, struct step *step, struct outbox
     entry->reason = REASON_NONE;
     phase_set(entry, OUTBOX_STORED);
     store_outbox(step, &entry->state);
-    record_change(client, step, entry, &change, REASON_NONE);
+    record_change(client, step, entry->state.cursor, &change, REASON_NONE);
     entry_schedule(client, step, entry);
 }
 
@@ -405,15 +421,18 @@ static const struct directory *directory_of(const struct client *client, uint32_
     return client->current;
 }
 
-static bool receipts_hold(struct client *client, struct step *step, const struct outbox_entry *entry,
-                          struct reply *reply) {
-    uint8_t item[ITEM_BYTES];
+static bool receipts_hold(const struct client *client, const struct mailbox_id *mailbox, uint64_t expiry_ms,
+                          const uint8_t item[static ITEM_BYTES], const struct reply *reply) {
     const struct genesis *genesis = client->config.genesis;
-    if (find_item(step, entry->state.number, item) != OK)
-        return false;
     const struct directory *directory = directory_of(client, reply->set.epoch);
-    return receipts_valid(reply, directory, genesis, &entry->state.mailbox, item, entry->state.expiry_ms) >=
-           genesis->quorum;
+    return receipts_valid(reply, directory, genesis, mailbox, item, expiry_ms) >= genesis->quorum;
+}
+
+static bool entry_receipts_hold(const struct client *client, struct step *step, const struct outbox_entry *entry,
+                                const struct reply *reply) {
+    uint8_t item[ITEM_BYTES];
+    return find_item(step, entry->state.number, item) == OK &&
+           receipts_hold(client, &entry->state.mailbox, entry->state.expiry_ms, item, reply);
 }
 
 static void entry_refused(struct client *client, struct step *step, struct outbox_entry *entry,
@@ -430,15 +449,85 @@ static void entry_refused(struct client *client, struct step *step, struct outbo
     reason_set(client, step, entry, reason_of_status(reply->status));
 }
 
+// ---- an acknowledgement that overtakes the receipts
+
+void outbox_late_release(struct client *client, struct exchange *exchange) {
+    struct late_text *late = exchange->late;
+    exchange->late = NULL;
+    if (late == NULL || --late->exchanges > 0)
+        return;
+    free(late);
+    client->late_texts--;
+}
+
+static void late_share(struct late_text *late, struct exchange *exchange) {
+    exchange->late = late;
+    late->exchanges++;
+}
+
+// The entry goes; what its attempts under way need to judge receipts stays with them.
+static void late_expect(struct client *client, struct step *step, const struct outbox_entry *entry) {
+    uint8_t item[ITEM_BYTES];
+    struct late_text *late = NULL;
+    if (client->late_texts >= LATE_TEXTS_MAX || find_item(step, entry->state.number, item) != OK)
+        return;
+    for (size_t i = 0; i < client->exchanges.count; i++) {
+        struct exchange *exchange = (struct exchange *)client->exchanges.items[i];
+        if (exchange->kind != EXCHANGE_STORE || exchange->target != entry->state.number)
+            continue;
+        if (late == NULL) {
+            late = NEW(struct late_text);
+            *late = (struct late_text){.cursor = entry->state.cursor,
+                                       .began_ms = entry->began_ms,
+                                       .mailbox = entry->state.mailbox,
+                                       .expiry_ms = entry->state.expiry_ms};
+            memcpy(late->item, item, sizeof(late->item));
+            client->late_texts++;
+        }
+        late_share(late, exchange);
+    }
+}
+
+// Once is enough: the other attempts have nothing to add.
+static void late_settle(struct client *client, const struct late_text *late) {
+    for (size_t i = 0, left = late->exchanges; left > 0; i++) {
+        struct exchange *exchange = (struct exchange *)client->exchanges.items[i];
+        if (exchange->late == late) {
+            outbox_late_release(client, exchange);
+            left--;
+        }
+    }
+}
+
+static void late_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply) {
+    const struct late_text *late = exchange->late;
+    if (reply->status != OP_OK) {
+        metric_add(step->env->metrics, METRIC_CLIENT_OP_REFUSED, 1);
+        return;
+    }
+    if (!receipts_hold(client, &late->mailbox, late->expiry_ms, late->item, reply)) {
+        metric_add(step->env->metrics, METRIC_CLIENT_RECEIPTS_BAD, 1);
+        return;
+    }
+    struct message_record change = stored_change(step, MESSAGE_ACKNOWLEDGED, late->began_ms, exchange, reply);
+    record_change(client, step, late->cursor, &change, REASON_NONE);
+    late_settle(client, late);
+}
+
+// ---- replies and acknowledgements
+
 void outbox_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply) {
+    if (exchange->late != NULL) {
+        late_reply(client, step, exchange, reply);
+        return;
+    }
     struct outbox_entry *entry = table_find(&client->outbox, exchange->target);
     if (entry == NULL || entry->state.phase != OUTBOX_SEALED)
         return;
     struct contact *contact = entry->contact;
-    struct reply checked = *reply;
     if (reply->status != OP_OK)
         entry_refused(client, step, entry, reply);
-    else if (receipts_hold(client, step, entry, &checked))
+    else if (entry_receipts_hold(client, step, entry, reply))
         entry_stored(client, step, entry, exchange, reply);
     else
         metric_add(step->env->metrics, METRIC_CLIENT_RECEIPTS_BAD, 1);
@@ -458,6 +547,8 @@ void outbox_acknowledged(struct client *client, struct step *step, struct contac
                          (step->now.mono_ms - entry->began_ms) * 1000);
     metric_add(step->env->metrics, METRIC_CLIENT_ACKNOWLEDGED, 1);
     state_set(client, step, entry, MESSAGE_ACKNOWLEDGED, REASON_NONE);
+    if (entry->state.phase == OUTBOX_SEALED)
+        late_expect(client, step, entry);
     entry_remove(client, step, entry);
     outbox_pump(client, step, contact);
 }

@@ -64,7 +64,9 @@ struct message_record {
     uint64_t mono_ms; // monotonic clock when the send began or the text was committed; of this boot of the machine only
     int64_t stored_ms; // since the send began, monotonic; -1: not yet or unknown after a restart
     int64_t acknowledged_ms;
-    size_t route_count; // outgoing: the route of the store that succeeded
+    // Outgoing: the route of the store whose receipts hold. An acknowledgement may come before them: then that of the
+    // latest attempt, without replicas, until they come, too.
+    size_t route_count;
     struct relay_id route[ROUTE_HOPS];
     size_t replica_count; // outgoing: the relays whose receipts hold
     struct relay_id replicas[3];

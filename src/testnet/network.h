@@ -50,7 +50,8 @@ struct send_options {
 };
 
 // Sends a text between two users and follows it. *out: {"id","state","stored_ms","delivered_ms","acknowledged_ms",
-// "hops","replicas"} (names of relays); times are null where they were not reached. OK only when acknowledged;
+// "hops","replicas"} (names of relays); times are null where they were not reached, or, of the receipts, have not
+// come before the acknowledgement. OK only when acknowledged;
 // ERR_TIMEOUT with *out set otherwise.
 enum err network_send(json_t **out, struct testnet *net, const struct send_options *options, struct buf *why);
 

@@ -173,6 +173,10 @@ enum err network_send(json_t **out, struct testnet *net, const struct send_optio
         before = f.cursor;
         look_at_recipient(&f);
     }
+    // The receipts may come after the acknowledgement. Nothing waits for them, but what has come meanwhile is told.
+    if (err == OK && json_is_null(json_object_get(f.message, "stored_ms"))) {
+        err = look_at_sender(&f, why);
+    }
     if (err == OK) {
         *out = summary(&f);
         if (strcmp(state_of(&f), "acknowledged") != 0) {

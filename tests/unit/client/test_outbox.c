@@ -365,6 +365,65 @@ static void an_acknowledgement_may_come_before_the_receipts(void **state) {
     world_free(scene.world);
 }
 
+static void receipts_that_come_after_the_acknowledgement_are_recorded(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 30);
+    scene.world->receipts_ms = 5 * SECOND_MS;
+    user_crash(scene.bob);
+    struct message_id id = send_ok(scene.alice, "bob", "x");
+    size_t first = scene.alice->note_count;
+    run_for(scene.world, 3 * SECOND_MS); // two attempts are under way
+    user_start(scene.bob);
+    run_for(scene.world, SECOND_MS);
+    const struct message_record *record = message_of(scene.alice, &id);
+    assert_int_equal(record->state, MESSAGE_ACKNOWLEDGED);
+    assert_true(record->acknowledged_ms > 0 && record->stored_ms == -1);
+    assert_int_equal(record->route_count, 3);
+    assert_int_equal(record->replica_count, 0);
+    run_for(scene.world, 10 * SECOND_MS);
+    record = message_of(scene.alice, &id);
+    assert_int_equal(record->state, MESSAGE_ACKNOWLEDGED);
+    assert_in_range(record->stored_ms, 5 * SECOND_MS, 6 * SECOND_MS);
+    assert_int_equal(record->replica_count, 3);
+    // Two events: the acknowledgement does not wait.
+    assert_int_equal(scene.alice->note_count, first + 2);
+    assert_int_equal(scene.alice->notes[first].stored_ms, -1);
+    assert_int_equal(scene.alice->notes[first + 1].stored_ms, record->stored_ms);
+    world_free(scene.world);
+}
+
+static void forged_receipts_after_the_acknowledgement_do_not_count(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 31);
+    scene.world->receipts_ms = 500;
+    for (size_t i = 0; i < scene.world->relay_count; i++)
+        scene.world->relays[i].identity.bytes[0] ^= 1;
+    struct message_id id = send_ok(scene.alice, "bob", "x");
+    run_for(scene.world, 10 * SECOND_MS);
+    const struct message_record *record = message_of(scene.alice, &id);
+    assert_int_equal(record->state, MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(record->stored_ms, -1);
+    assert_int_equal(record->replica_count, 0);
+    assert_true(metric_value(scene.alice->env.metrics, METRIC_CLIENT_RECEIPTS_BAD) > 0);
+    world_free(scene.world);
+}
+
+static void receipts_that_never_come_are_not_waited_for_longer_than_their_reply_blocks_live(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 32);
+    scene.world->receipts_ms = 11 * MINUTE_MS;
+    struct message_id id = send_ok(scene.alice, "bob", "x");
+    run_for(scene.world, 20 * MINUTE_MS);
+    const struct message_record *record = message_of(scene.alice, &id);
+    assert_int_equal(record->state, MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(record->stored_ms, -1);
+    assert_true(metric_value(scene.alice->env.metrics, METRIC_CLIENT_REPLY_UNKNOWN) > 0);
+    world_free(scene.world);
+}
+
 static void nobody_but_the_recipient_can_acknowledge(void **state) {
     (void)state;
     struct scene scene;
@@ -408,6 +467,9 @@ int main(void) {
         cmocka_unit_test(a_removed_contacts_messages_are_shown_as_failed),
         cmocka_unit_test(a_removed_contact_can_no_longer_write),
         cmocka_unit_test(an_acknowledgement_may_come_before_the_receipts),
+        cmocka_unit_test(receipts_that_come_after_the_acknowledgement_are_recorded),
+        cmocka_unit_test(forged_receipts_after_the_acknowledgement_do_not_count),
+        cmocka_unit_test(receipts_that_never_come_are_not_waited_for_longer_than_their_reply_blocks_live),
         cmocka_unit_test(nobody_but_the_recipient_can_acknowledge),
     };
     return cmocka_run_group_tests_name("client_outbox", tests, NULL, NULL);

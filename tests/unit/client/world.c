@@ -215,15 +215,20 @@ void answers_clear(struct user *user) {
 
 // ---- replicas
 
-void reply_send(struct world *world, size_t exec, const uint8_t surb[static SPHINX_SURB_BYTES],
-                const struct reply *reply) {
+static void reply_send_later(struct world *world, size_t exec, const uint8_t surb[static SPHINX_SURB_BYTES],
+                             const struct reply *reply, uint64_t delay_ms) {
     uint8_t body[OP_BYTES_MAX], packet[SPHINX_PACKET_BYTES], first[32];
     size_t n = reply_encode(body, reply);
     assert_int_equal(sphinx_surb_use(packet, first, surb, span_of(body, n)), OK);
     size_t relay = relay_index(world, first);
     assert_true(relay < world->relay_count);
     struct way way = {.user = SIZE_MAX, .exec = exec};
-    packet_to(world, relay, packet, 0, &way);
+    packet_to(world, relay, packet, delay_ms, &way);
+}
+
+void reply_send(struct world *world, size_t exec, const uint8_t surb[static SPHINX_SURB_BYTES],
+                const struct reply *reply) {
+    reply_send_later(world, exec, surb, reply, 0);
 }
 
 static struct reply reply_for(struct world *world, size_t relay, const struct op *op, enum op_status status) {
@@ -369,7 +374,7 @@ static void op_store(struct world *world, size_t relay, const struct op *op) {
         receipt_sign(receipt, &world->relays[relay_index(world, reply.set.relays[i].bytes)].identity,
                      &world->genesis.network, &reply.set, op->item, &op->mailbox, &hash, op->expiry_ms);
     }
-    reply_send(world, relay, op->surbs[0], &reply);
+    reply_send_later(world, relay, op->surbs[0], &reply, world->receipts_ms);
     for (size_t i = 0; i < world->relay_count; i++)
         if (!world->relays[i].down)
             push_all(world, i);

@@ -147,6 +147,7 @@ struct world {
     uint64_t waits;
     uint64_t hop_ms;
     uint64_t jitter_ms;      // added to each hop
+    uint64_t receipts_ms;    // so much later are stores answered
     unsigned loss_per_mille; // of packets at each hop
     unsigned twice_per_mille;
     size_t trace_count;
