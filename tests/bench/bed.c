@@ -19,6 +19,7 @@
 #include "wire/message.h"
 
 #define PATIENCE_NS (UINT64_C(30) * 1000000000)
+#define PROBE_PATIENCE_NS (UINT64_C(1) * 1000000000)
 #define EPOCH_MS (60 * MINUTE_MS) // no epoch ends while something is measured
 #define CLIENT_DIAL 1
 #define HALF_HOUR_MS (30 * MINUTE_MS)
@@ -356,14 +357,18 @@ static bool is_connected(void *ctx) {
     return ((struct bed *)ctx)->client_end.link != 0;
 }
 
-// The relay may still be reading its directory or its filter: packets until one gets through.
+// The relay may still be reading its directory or its filter: packets until one gets through. The next one goes out
+// only when the one before must have been dropped, so that none of them arrives while packets are counted.
 static bool forwards(void *ctx) {
     struct bed *bed = ctx;
-    if (bed->packets == 0 && bed_may_send(&bed->client_end)) {
+    uint64_t now_ns = clock_wall_ns();
+    bool lost = now_ns - bed->probed_ns > PROBE_PATIENCE_NS;
+    if (bed->packets == 0 && lost && bed_may_send(&bed->client_end)) {
         uint8_t packet[SPHINX_PACKET_BYTES], cell[CELL_BYTES];
         bed_make_packet(bed, packet);
         cell_encode(cell, CELL_PACKET, 0, SPAN_OF(packet));
         bed_send(&bed->client_end, cell);
+        bed->probed_ns = now_ns;
     }
     return bed->packets > 0;
 }

@@ -49,6 +49,7 @@ struct bed {
     bool directory_sent;
     struct bed_end relay_end;
     struct bed_end client_end;
+    uint64_t probed_ns;                              // when the last packet went out to see whether the relay forwards
     uint64_t packets;                                // that the relay end got
     void (*message)(struct bed *bed, struct span m); // replica messages at the relay end; may be NULL
     void *ctx;
