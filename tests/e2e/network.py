@@ -48,9 +48,9 @@ def port_is_free(port):
         return True
 
 
-def sotto(*arguments, check=True, env=None, stdin=None, pass_fds=(), timeout=PATIENCE_S * 2):
+def sotto(*arguments, check=True, env=None, stdin=None, pass_fds=(), timeout=PATIENCE_S * 2, program=SOTTO):
     """Runs sotto; returns the completed process with text output."""
-    result = subprocess.run([SOTTO, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                             env={**os.environ, **(env or {})}, input=stdin, pass_fds=pass_fds)
     if check and result.returncode != 0:
         raise AssertionError(f"sotto {' '.join(map(str, arguments))}: {result.returncode}\n"
@@ -71,16 +71,17 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 
 
 class Network:
-    """`with Network(relays=4) as net:` starts one and ends it, whatever happens."""
+    """`with Network(relays=4) as net:` starts one and ends it, whatever happens. Its nodes are the sottod beside `program`."""
 
-    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, options=()):
+    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, options=(), program=SOTTO):
+        self.program = program
         self.dir = tempfile.mkdtemp(prefix="sotto-e2e-")
         self.base_port = free_base_port()
         self.arguments = ["--relays", relays, "--users", users, "--profile", profile, "--storage", storage, "--epoch",
                           epoch, "--base-port", self.base_port, "--timeout", PATIENCE_S, *options]
 
     def up(self, check=True):
-        return sotto("testnet", "up", "--dir", self.dir, *self.arguments, check=check)
+        return sotto("testnet", "up", "--dir", self.dir, *self.arguments, check=check, program=self.program)
 
     def __enter__(self):
         try:

@@ -1,16 +1,13 @@
 """What a user types, against a network that runs: accounts, contacts, messages, strangers, backup, a proxy."""
 import json
 import os
-import select
 import shutil
-import socket
-import struct
 import tempfile
-import threading
 import unittest
 
 import cases
 from network import Network, free_base_port, sotto, wait_until
+from proxy import ProxyServer
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -39,57 +36,6 @@ class Account:
 
     def remove(self):
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-class ProxyServer(threading.Thread):
-    """A SOCKS5 server that counts what it connects."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"socks5://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.connected = 0
-
-    def run(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        try:
-            _, count = client.recv(2)
-            methods = client.recv(count)
-            if 2 in methods:
-                client.sendall(b"\x05\x02")
-                _, n = client.recv(2)
-                client.recv(n)
-                client.recv(client.recv(1)[0])
-                client.sendall(b"\x01\x00")
-            else:
-                client.sendall(b"\x05\x00")
-            _, _, _, kind = client.recv(4)
-            if kind == 1:
-                host = socket.inet_ntoa(client.recv(4))
-            else:
-                host = client.recv(client.recv(1)[0]).decode()
-            (port,) = struct.unpack(">H", client.recv(2))
-            server = socket.create_connection((host, port))
-            client.sendall(b"\x05\x00\x00\x01" + b"\x00" * 6)
-            self.connected += 1
-            while True:
-                readable, _, _ = select.select([client, server], [], [])
-                for source in readable:
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    (server if source is client else client).sendall(data)
-        except OSError:
-            pass
-        finally:
-            client.close()
 
 
 class AUser(unittest.TestCase):
@@ -133,12 +79,11 @@ class AUser(unittest.TestCase):
 
     def test_a_proxy_carries_every_link(self):
         proxy = ProxyServer()
-        proxy.start()
         alice, bob = self.account("alice", proxy.url), self.account("bob")
         alice.run("contacts", "add", "bob", bob.link())
         alice.run("send", "bob", "through a proxy")
-        proxy.listener.close()
-        self.assertGreater(proxy.connected, 0)
+        proxy.close()
+        self.assertNotEqual(proxy.connections, [])
 
     def test_a_wrong_passphrase_is_told_and_opens_nothing(self):
         alice = self.account("alice")
