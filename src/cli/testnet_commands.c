@@ -75,7 +75,8 @@ static int up_main(int argc, char **argv) {
         {"replicas", "N", "of a mailbox: 2 or 3 (3)", .number = &replicas, .min = 2, .max = 3},
         {"timeout", "SECONDS", "to get ready (30)", .number = &timeout_s, .min = 1, .max = 600},
         {"low-limits", NULL, "keep the limits of a real node, though all share one address", .flag = &low_limits},
-        {"keylog", NULL, "write TLS secrets beside each log, to look into the links", .flag = &keylog},
+        {"keylog", NULL, "write TLS secrets (NSS key log format) beside each log, to look into the links",
+         .flag = &keylog},
         {"set", "LINE", "one more line for every node's configuration", .text = &set},
         JSON_OPTION,
         NO_MORE};
