@@ -6,7 +6,7 @@
 #include "base/kv.h"
 
 // Which part of the node started the job and gets it back.
-enum job_owner { JOB_OWNER_NODE, JOB_OWNER_RELAY, JOB_OWNER_MAILBOX, JOB_OWNER_CLIENT };
+enum job_owner { JOB_OWNER_NODE, JOB_OWNER_RELAY, JOB_OWNER_MAILBOX, JOB_OWNER_CLIENT, JOB_OWNER_LEDGER };
 
 // Parts embed this as the first member of their own job types.
 struct job {

@@ -102,6 +102,7 @@ enum kv_space {
     KV_SPACE_RELAY = 3,
     KV_SPACE_MAILBOX = 4,
     KV_SPACE_CLIENT = 5,
+    KV_SPACE_LEDGER = 6,
 };
 
 #endif

@@ -285,7 +285,8 @@ void roles_job_done(struct node *node, struct step *step, struct job *job) {
         client_job_done(node->client, step, job);
         return;
     case JOB_OWNER_NODE:
+    case JOB_OWNER_LEDGER:
         break;
     }
-    ASSERT(false); // the node itself starts no jobs
+    ASSERT(false); // the node itself starts no jobs, and has no ledger yet
 }

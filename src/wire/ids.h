@@ -12,6 +12,11 @@ struct relay_id {
     uint8_t bytes[32]; // the relay's Ed25519 public key
 };
 
+// Who holds grains on the ledger: an Ed25519 public key. A relay's identity is the account that pays for it.
+struct account_id {
+    uint8_t bytes[32];
+};
+
 struct placement_id {
     uint8_t bytes[32]; // drawn by the directory's signer at registration
 };

@@ -223,6 +223,12 @@ void commitment_of(uint8_t out[static ITEM_COMMITMENT_BYTES], const uint8_t secr
     memcpy(out, hash.bytes, ITEM_COMMITMENT_BYTES);
 }
 
+void delivery_leaf_of(struct hash *out, const uint8_t secret[static DELIVERY_SECRET_BYTES],
+                      const struct relay_id *relay) {
+    const struct span parts[] = {{secret, DELIVERY_SECRET_BYTES}, SPAN_OF(relay->bytes)};
+    hash_parts(out, "sotto delivery leaf 1", parts, 2);
+}
+
 bool stamp_fits(uint64_t stamp, unsigned bits, const struct network_id *network, const struct mailbox_id *mailbox,
                 const struct item_hash *item) {
     uint8_t nonce[8];

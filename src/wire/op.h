@@ -147,6 +147,10 @@ void receipt_read(struct reader *r, struct receipt *receipt);
 enum err reply_decode(struct reply *out, struct span body);
 size_t reply_encode(uint8_t out[static OP_BYTES_MAX], const struct reply *reply);
 
+// H("sotto receipt inner 1", mailbox, item hash, expiry, rank): hides them from whoever is shown the receipt to prove a
+// delivery.
+void receipt_inner_of(struct hash *out, uint8_t rank, const struct mailbox_id *mailbox, const struct item_hash *item,
+                      uint64_t expiry_ms);
 // What a receipt signs: "sotto receipt 1", network, set epoch, commitment, set, H("sotto receipt inner 1", mailbox,
 // item hash, expiry, rank).
 void receipt_sign(struct receipt *receipt, const struct sign_secret *relay, const struct network_id *network,
@@ -156,5 +160,14 @@ void receipt_sign(struct receipt *receipt, const struct sign_secret *relay, cons
 enum err receipt_verify(const struct receipt *receipt, const struct network_id *network, const struct replica_set *set,
                         const uint8_t commitment[static ITEM_COMMITMENT_BYTES], const struct mailbox_id *mailbox,
                         const struct item_hash *item, uint64_t expiry_ms);
+
+// The same of a receipt that was opened on the ledger, where only the inner hash is known; `signer` is the index in the
+// set. ERR_AUTH.
+enum err receipt_verify_inner(const struct signature *signature, size_t signer, const struct network_id *network,
+                              const struct replica_set *set, const uint8_t commitment[static ITEM_COMMITMENT_BYTES],
+                              const struct hash *inner);
+// A leaf of relay Q's delivery batch for the secret s of an item: H("sotto delivery leaf 1", s, Q).
+void delivery_leaf_of(struct hash *out, const uint8_t secret[static DELIVERY_SECRET_BYTES],
+                      const struct relay_id *relay);
 
 #endif

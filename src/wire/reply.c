@@ -49,24 +49,24 @@ void receipt_read(struct reader *r, struct receipt *receipt) {
 #define RECEIPT_DOMAIN "sotto receipt 1"
 #define RECEIPT_BYTES_MAX (32 + 4 + ITEM_COMMITMENT_BYTES + 1 + REPLICAS_MAX * 32 + 32)
 
-// What a receipt's signature covers, besides the domain. The inner hash hides mailbox and item from whoever is shown
-// the receipt to prove a delivery.
-static struct span receipt_bytes(uint8_t out[static RECEIPT_BYTES_MAX], uint8_t rank, const struct network_id *network,
-                                 const struct replica_set *set, const uint8_t *commitment,
-                                 const struct mailbox_id *mailbox, const struct item_hash *item, uint64_t expiry_ms) {
+void receipt_inner_of(struct hash *out, uint8_t rank, const struct mailbox_id *mailbox, const struct item_hash *item,
+                      uint64_t expiry_ms) {
     uint8_t tail[9];
     store_u64(tail, expiry_ms);
     tail[8] = rank;
     const struct span parts[] = {SPAN_OF(mailbox->bytes), SPAN_OF(item->bytes), SPAN_OF(tail)};
-    struct hash inner;
-    hash_parts(&inner, "sotto receipt inner 1", parts, 3);
+    hash_parts(out, "sotto receipt inner 1", parts, 3);
+}
 
+// What a receipt's signature covers, besides the domain.
+static struct span receipt_bytes(uint8_t out[static RECEIPT_BYTES_MAX], const struct network_id *network,
+                                 const struct replica_set *set, const uint8_t *commitment, const struct hash *inner) {
     struct writer w = writer_of(out, RECEIPT_BYTES_MAX);
     write_bytes(&w, network->bytes, sizeof network->bytes);
     write_u32(&w, set->epoch);
     write_bytes(&w, commitment, ITEM_COMMITMENT_BYTES);
     write_members(&w, set);
-    write_bytes(&w, inner.bytes, sizeof inner.bytes);
+    write_bytes(&w, inner->bytes, sizeof inner->bytes);
     return writer_span(&w);
 }
 
@@ -74,21 +74,31 @@ void receipt_sign(struct receipt *receipt, const struct sign_secret *relay, cons
                   const struct replica_set *set, const uint8_t commitment[static ITEM_COMMITMENT_BYTES],
                   const struct mailbox_id *mailbox, const struct item_hash *item, uint64_t expiry_ms) {
     ASSERT(receipt->index < set->count);
+    struct hash inner;
+    receipt_inner_of(&inner, receipt->rank, mailbox, item, expiry_ms);
     uint8_t bytes[RECEIPT_BYTES_MAX];
-    struct span covered = receipt_bytes(bytes, receipt->rank, network, set, commitment, mailbox, item, expiry_ms);
+    struct span covered = receipt_bytes(bytes, network, set, commitment, &inner);
     sign_parts(&receipt->signature, relay, RECEIPT_DOMAIN, &covered, 1);
+}
+
+enum err receipt_verify_inner(const struct signature *signature, size_t signer, const struct network_id *network,
+                              const struct replica_set *set, const uint8_t commitment[static ITEM_COMMITMENT_BYTES],
+                              const struct hash *inner) {
+    if (signer >= set->count)
+        return ERR_AUTH;
+    struct sign_public key;
+    memcpy(key.bytes, set->relays[signer].bytes, sizeof key.bytes);
+    uint8_t bytes[RECEIPT_BYTES_MAX];
+    struct span covered = receipt_bytes(bytes, network, set, commitment, inner);
+    return verify_parts(signature, &key, RECEIPT_DOMAIN, &covered, 1);
 }
 
 enum err receipt_verify(const struct receipt *receipt, const struct network_id *network, const struct replica_set *set,
                         const uint8_t commitment[static ITEM_COMMITMENT_BYTES], const struct mailbox_id *mailbox,
                         const struct item_hash *item, uint64_t expiry_ms) {
-    if (receipt->index >= set->count)
-        return ERR_AUTH;
-    struct sign_public signer;
-    memcpy(signer.bytes, set->relays[receipt->index].bytes, sizeof signer.bytes);
-    uint8_t bytes[RECEIPT_BYTES_MAX];
-    struct span covered = receipt_bytes(bytes, receipt->rank, network, set, commitment, mailbox, item, expiry_ms);
-    return verify_parts(&receipt->signature, &signer, RECEIPT_DOMAIN, &covered, 1);
+    struct hash inner;
+    receipt_inner_of(&inner, receipt->rank, mailbox, item, expiry_ms);
+    return receipt_verify_inner(&receipt->signature, receipt->index, network, set, commitment, &inner);
 }
 
 // ---- replies ----

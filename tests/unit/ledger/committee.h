@@ -1,0 +1,45 @@
+// A set of validators whose secrets the test holds.
+#ifndef SOTTO_TESTS_LEDGER_COMMITTEE_H
+#define SOTTO_TESTS_LEDGER_COMMITTEE_H
+
+#include "ledger/vote.h"
+#include "wire/codec.h"
+
+struct committee {
+    struct network_id network;
+    struct validator_set set;
+    struct sign_secret secrets[VALIDATORS_MAX]; // in the order of the set
+};
+
+// `count` validators with powers of 1 to `power_max`.
+static inline void committee_draw(struct committee *committee, size_t count, uint64_t power_max, struct rng *rng) {
+    struct sign_secret drawn[VALIDATORS_MAX];
+    struct sign_public keys[VALIDATORS_MAX];
+    *committee = (struct committee){0};
+    rng_bytes(rng, committee->network.bytes, sizeof committee->network.bytes);
+    for (size_t i = 0; i < count; i++) {
+        sign_key_new(&drawn[i], &keys[i], rng);
+        struct validator v = {.key = keys[i], .power = 1 + rng_below(rng, power_max)};
+        rng_bytes(rng, v.operator.bytes, sizeof v.operator.bytes);
+        assert_int_equal(validator_set_change(&committee->set, &v), OK);
+    }
+    for (size_t i = 0; i < count; i++)
+        committee->secrets[validator_set_find(&committee->set, &keys[i])] = drawn[i];
+}
+
+// The votes of the first `signers` validators.
+static inline void committee_certify(struct certificate *out, const struct committee *committee, enum vote_type type,
+                                     uint64_t height, uint32_t round, const struct block_id *value, size_t signers) {
+    *out = (struct certificate){.type = type, .height = height, .round = round, .value = *value, .count = signers};
+    for (size_t i = 0; i < signers; i++) {
+        struct vote vote = {.type = type,
+                            .height = height,
+                            .round = round,
+                            .value = *value,
+                            .validator = committee->set.validators[i].key};
+        vote_sign(&vote, &committee->network, &committee->secrets[i]);
+        out->votes[i] = (struct certificate_vote){(uint16_t)i, vote.signature};
+    }
+}
+
+#endif
