@@ -290,7 +290,7 @@ static enum err load_account(struct settings *settings, struct buf *why) {
 
 static enum err load_key(uint8_t seed[static KEY_SEED_BYTES], const char *name, const char *path, struct buf *why) {
     if (path[0] == 0) {
-        return explain(why, "%s: the path of a key file is missing; `sotto keys node` makes one", name);
+        return explain(why, "%s: the path of a key file is missing; `sotto keys` makes one", name);
     }
     return key_file_read(seed, path, why);
 }
