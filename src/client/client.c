@@ -146,22 +146,16 @@ void client_set_directory(struct client *client, struct step *step, struct direc
 void client_link_up(struct client *client, struct step *step, const struct relay_id *entry) {
     bool first = !entries_any_up(client);
     entries_link_up(client, step, entry);
-    for (size_t i = 0; first && i < client->mailboxes.count; i++) {
-        struct own_mailbox *own = (struct own_mailbox *)client->mailboxes.items[i];
-        own->answered = false;
-        receive_restart(client, step, own);
-    }
+    if (first)
+        receive_start(client, step);
     client_pump(client, step);
 }
 
 void client_link_down(struct client *client, struct step *step, const struct relay_id *entry) {
     entries_link_down(client, step, entry);
     // What was under way over that link is gone: begin anew where it mattered.
-    for (size_t i = 0; i < client->mailboxes.count; i++) {
-        struct own_mailbox *own = (struct own_mailbox *)client->mailboxes.items[i];
-        if (own->under_way != 0 && table_find(&client->exchanges, own->under_way) == NULL)
-            receive_restart(client, step, own);
-    }
+    for (size_t i = 0; i < client->mailboxes.count; i++)
+        receive_link_lost(client, step, (struct own_mailbox *)client->mailboxes.items[i]);
     client_pump(client, step);
 }
 

@@ -145,6 +145,22 @@ struct cursor_slot {
 
 enum receive_phase { RECEIVE_IDLE, RECEIVE_VISITING, RECEIVE_FETCHING, RECEIVE_LISTENING };
 
+// One of the two places at which a mailbox is read at a time.
+struct receiver {
+    enum receive_phase phase;
+    uint64_t due_ms;         // when the next thing is done, or what is under way is given up
+    uint64_t under_way;      // exchange, 0: none
+    struct relay_id replica; // at which it is, or was last
+    unsigned turn;           // which replica is next
+    unsigned rounds;         // begun
+    unsigned attempts;       // failed ones running
+    uint64_t leave_ms;       // mono: when the replica that we are at must let the next one have its turn
+    uint64_t listen_cursor;  // furthest that has been pushed
+    bool heard;              // the replica has answered
+    uint64_t listen_end_ms;  // when it ends the subscription
+};
+
+#define RECEIVERS 2
 #define VISITS_MAX (2 * PLACEMENT_RANKS) // those that may stand in, and those that held it before a change
 
 struct own_mailbox {
@@ -157,19 +173,11 @@ struct own_mailbox {
     size_t replica_count; // up to k + 2
     struct relay_id replicas[PLACEMENT_RANKS];
     struct policy_slot policies[PLACEMENT_RANKS]; // in the same order
+    uint64_t tell_ms;                             // mono: until then replicas that know our policy are not told again
     // receiving
-    enum receive_phase phase;
-    uint64_t due_ms;        // when the next thing is done, or what is under way is given up
-    uint64_t under_way;     // exchange, 0: none
-    unsigned turn;          // which replica is next
-    unsigned rounds;        // begun
-    unsigned attempts;      // failed ones running
-    uint64_t leave_ms;      // mono: when the replica that we are at must let the next one have its turn
-    uint64_t began_ms;      // when we last came on line
-    bool answered;          // since then
-    uint64_t listen_cursor; // furthest that has been pushed
-    bool heard;             // the replica has answered
-    uint64_t listen_end_ms; // when it ends the subscription
+    struct receiver receivers[RECEIVERS]; // the first leads
+    uint64_t began_ms;                    // when we last came on line
+    bool answered;                        // since then
     size_t visit_count;
     struct relay_id visits[VISITS_MAX]; // to look at before the next round
     size_t cursor_count;
@@ -328,9 +336,11 @@ struct path_plan {
     const struct directory_relay *middle; // NULL: the network is too small
     const struct directory_relay *last;
     uint32_t epoch; // of the keys
+    const struct path_aim *aim;
 };
 
-// Where a packet may go: candidates in order of preference, and the replicas that neither entry nor middle should be.
+// Where a packet may go: candidates in order of preference, and the replicas that no other relay on the ways there and
+// back should be.
 struct path_aim {
     const struct relay_id *candidates;
     size_t candidate_count;
@@ -339,6 +349,7 @@ struct path_aim {
 };
 
 bool path_open(const struct client *client); // a directory and a link
+// The plan refers to the aim.
 bool path_plan(struct client *client, struct step *step, struct path_plan *plan, const struct path_aim *aim);
 // Sends `op` (its SURBs are filled in here; the owner's are signed with `owner`) and remembers the exchange, until
 // `lifetime_ms` have passed or the SURBs' keys are dead. NULL: it could not be made; nothing was sent.
@@ -400,7 +411,11 @@ void own_delete_take(struct own_mailbox *own, const struct delete_state *state);
 void own_place(struct client *client, struct own_mailbox *own);
 
 // ---- receive.c: fetching and subscribing
-void receive_restart(struct client *client, struct step *step, struct own_mailbox *own);
+// We have come on line: all mailboxes are read, and their policies told, some at once, the others within seconds.
+void receive_start(struct client *client, struct step *step);
+void receive_new(const struct step *step, struct own_mailbox *own); // just made
+void receive_link_lost(struct client *client, struct step *step, struct own_mailbox *own);
+uint64_t receive_next_ms(const struct own_mailbox *own);
 void receive_pump(struct client *client, struct step *step, struct own_mailbox *own);
 void receive_fetched(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
 void receive_pushed(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply,

@@ -82,7 +82,7 @@ enum err contact_add(struct client *client, struct step *step, struct contact **
     memcpy(state.name, name, strlen(name));
     state.number = client_number(client, step);
     // Later conversations with the same person count anew: their stream must be greater.
-    state.stream_out = step->now.wall_ms;
+    state.stream_out = state.active_ms = step->now.wall_ms;
     struct contact *contact = contact_take(client, &state);
     store_contact(step, &contact->state);
     contact_mailbox_ensure(client, step, contact);

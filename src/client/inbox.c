@@ -147,6 +147,7 @@ static void text_take(struct client *client, struct step *step, struct contact *
     } else {
         store_seen_message(step, contact->state.number, &in->id, in->expiry_ms + SEEN_MESSAGE_MS);
         text_in_order(client, step, contact, in);
+        contact->state.active_ms = step->now.wall_ms;
         store_contact(step, &contact->state);
     }
     outbox_ack(client, step, contact, &in->id);

@@ -598,6 +598,7 @@ enum err outbox_text(struct client *client, struct step *step, struct message_re
                                       .acknowledged_ms = -1};
     memcpy(record->contact, contact->state.name, sizeof(record->contact));
     buf_append(&record->text, text);
+    contact->state.active_ms = step->now.wall_ms;
     store_account(step, &client->account);
     store_contact(step, &contact->state);
     store_outbox(step, &state);

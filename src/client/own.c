@@ -96,6 +96,7 @@ struct own_mailbox *own_new(struct client *client, struct step *step, uint64_t c
         log_note(&step->env->log, LOG_WARN, "client", "network too small: an entry holds one of our mailboxes");
     }
     mailbox_keys(own, client->config.identity_seed);
+    receive_new(step, own);
     table_add(&client->mailboxes, &own->state.number);
     store_mailbox(step, &own->state);
     return own;
@@ -114,6 +115,7 @@ void own_retire(struct client *client, struct step *step, struct own_mailbox *ow
         forget_cursor(step, own->state.number, &own->cursors[i].replica);
     own->delete_count = own->cursor_count = 0;
     own->state.retired = true;
+    own->tell_ms = 0;
     own->state.created_ms = step->now.wall_ms;
     own->state.contact = 0;
     for (size_t i = 0; i < own->replica_count; i++)
@@ -151,6 +153,8 @@ static uint64_t policy_pump(struct client *client, struct step *step, struct own
     size_t k = replicas_proper(client, own);
     uint64_t next = TIME_NEVER;
     bool standing_in = false;
+    if (own->state.ready && step->now.mono_ms < own->tell_ms)
+        return own->tell_ms;
     for (size_t i = 0; i < own->replica_count; i++) {
         struct policy_slot *slot = &own->policies[i];
         if ((i >= k && !standing_in) || policy_fresh(slot, step))
@@ -232,7 +236,7 @@ static void delete_pump(struct client *client, struct step *step, struct own_mai
     size_t k = replicas_proper(client, own);
     size_t n = own->delete_attempts < k ? k : own->replica_count;
     for (size_t i = 0; i < n; i++)
-        order[i] = own->replicas[(i + own->turn + own->delete_attempts) % n];
+        order[i] = own->replicas[(i + own->receivers[0].turn + own->delete_attempts) % n];
     struct path_aim aim = {order, n, own->replicas, k};
     struct path_plan plan;
     own->delete_ms = step->now.mono_ms + client_retry_ms(own->delete_attempts);
@@ -289,7 +293,8 @@ void own_pump(struct client *client, struct step *step, struct own_mailbox *own)
     if (!own->state.retired) {
         receive_pump(client, step, own);
         delete_pump(client, step, own);
-        next = own->due_ms < next ? own->due_ms : next;
+        uint64_t receive_ms = receive_next_ms(own);
+        next = receive_ms < next ? receive_ms : next;
         if (own->delete_count > 0 && own->delete_ms < next)
             next = own->delete_ms;
     }

@@ -1,7 +1,9 @@
 // Routes out and back.
 //
 //   out    entry -> middle -> one of the mailbox's replicas, which executes the operation
-//   back   A -> B -> entry -> us, by a handle; none of them is the executing replica
+//   back   A -> B -> entry -> us, by a handle; none of them is the executing replica, nor if possible another: one
+//   relay
+//          that dies should not take a replica and the ways from the others with it
 //
 // Networks too small for the rules relax them, with a count.
 #include <stdlib.h>
@@ -133,6 +135,7 @@ bool path_plan(struct client *client, struct step *step, struct path_plan *plan,
     if (!path_open(client))
         return false;
     bool relaxed = false;
+    plan->aim = aim;
     plan->epoch = path_epoch(client, step);
     plan->entry = entry_for(client, step, aim, plan->epoch, true);
     if (plan->entry == NULL) {
@@ -168,6 +171,16 @@ static void hop_fill(struct client *client, struct step *step, struct sphinx_hop
         hop->delay_ms = (uint32_t)rng_exponential_ms(&step->env->rng, DELAY_MEAN_MS);
 }
 
+// Beside the replicas, as long as there are others.
+static const struct directory_relay *draw_beside(struct client *client, struct step *step, const struct path_plan *plan,
+                                                 const struct avoid *avoid) {
+    struct avoid more = *avoid;
+    for (size_t i = 0; i < plan->aim->replica_count; i++)
+        avoid_add(&more, &plan->aim->replicas[i]);
+    const struct directory_relay *relay = draw(client, step, plan->epoch, &more);
+    return relay != NULL ? relay : draw(client, step, plan->epoch, avoid);
+}
+
 static bool surb_make(struct client *client, struct step *step, const struct path_plan *plan,
                       uint8_t surb[static SPHINX_SURB_BYTES], struct surb_slot *slot) {
     struct sphinx_hop hops[ROUTE_HOPS];
@@ -177,7 +190,7 @@ static bool surb_make(struct client *client, struct step *step, const struct pat
     avoid_add(&avoid, &entry->id);
     size_t count = 0;
     for (size_t i = 0; i < ROUTE_HOPS - 1; i++) {
-        const struct directory_relay *relay = draw(client, step, plan->epoch, &avoid);
+        const struct directory_relay *relay = draw_beside(client, step, plan, &avoid);
         if (relay == NULL) {
             metric_add(step->env->metrics, METRIC_CLIENT_RELAXED, 1);
             break;

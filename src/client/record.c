@@ -123,6 +123,7 @@ void contact_encode(struct writer *w, const struct contact_state *state) {
     write_u64(w, state->stream_in);
     write_u64(w, state->next_in);
     write_u64(w, state->floor_in);
+    write_u64(w, state->active_ms);
 }
 
 enum err contact_decode(struct contact_state *out, struct span value) {
@@ -141,6 +142,7 @@ enum err contact_decode(struct contact_state *out, struct span value) {
     out->stream_in = read_u64(&r);
     out->next_in = read_u64(&r);
     out->floor_in = read_u64(&r);
+    out->active_ms = read_u64(&r);
     return finished(&r);
 }
 

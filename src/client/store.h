@@ -57,6 +57,7 @@ struct contact_state {
     uint64_t stream_in;
     uint64_t next_in;
     uint64_t floor_in;
+    uint64_t active_ms; // wall: when a text last went or came
 };
 
 struct mailbox_state {

@@ -318,7 +318,7 @@ static void an_expired_item_is_not_shown(void **state) {
     scene.eve.lifetime_ms = 3; // it expires on its way through three hops
     eve_says(&scene, 1, 1, "old");
     assert_received(&scene, "");
-    assert_int_equal(metric_value(scene.bob->env.metrics, METRIC_CLIENT_DROPPED_EXPIRED), 1);
+    assert_in_range(metric_value(scene.bob->env.metrics, METRIC_CLIENT_DROPPED_EXPIRED), 1, 2);
     world_free(scene.world);
 }
 

@@ -1,4 +1,7 @@
 // Fetching and listening: nothing stays behind, whatever replicas, links and epochs do.
+#include <stdio.h>
+
+#include "client/link.h"
 #include "client/world.h"
 
 struct scene {
@@ -77,6 +80,109 @@ static void a_replica_that_forgets_its_subscriptions_delays_a_message_by_a_round
     send_ok(scene.alice, "bob", "x");
     run_for(scene.world, 70 * SECOND_MS);
     assert_int_equal(texts_shown(scene.bob), 2);
+    world_free(scene.world);
+}
+
+// The replica at which a mailbox was listened at first.
+static size_t listened_at(struct world *world, const struct mailbox_id *mailbox) {
+    for (;;) {
+        for (size_t i = 0; i < world->relay_count; i++)
+            for (size_t s = 0; s < world->relays[i].sub_count; s++)
+                if (mailbox_id_equal(&world->relays[i].subs[s].mailbox, mailbox) && world->relays[i].subs[s].count > 0)
+                    return i;
+        run_for(world, 1);
+    }
+}
+
+static bool says_nothing(struct world *world, size_t relay, const struct op *op) {
+    (void)world;
+    (void)relay;
+    (void)op;
+    return true;
+}
+
+// A stranger's message after the replica has ended in one way or another; how long until it is shown.
+static uint64_t shown_after_ms(uint64_t seed, bool dead, uint64_t run_ms, size_t relays) {
+    struct world *world = world_make(seed, relays, 1);
+    struct user *bob = &world->users[0];
+    struct stranger eve;
+    user_start(bob);
+    stranger_make(&eve, world);
+    run_for(world, run_ms);
+    struct card card = card_of_user(bob);
+    struct fake_relay *relay = &world->relays[listened_at(world, &card.mailbox)];
+    relay->down = dead;
+    relay->lies = says_nothing;
+    relay->sub_count = 0;
+    uint64_t began_ms = world->now.mono_ms;
+    stranger_send(&eve, bob, &card.mailbox, 1, 1, "x");
+    while (bob->request_count == 0 && world->now.mono_ms < began_ms + 5 * MINUTE_MS)
+        run_for(world, 100);
+    uint64_t after_ms = world->now.mono_ms - began_ms;
+    world_free(world);
+    return after_ms;
+}
+
+static void shown_within_seconds(uint64_t first_seed, bool dead) {
+    for (uint64_t seed = first_seed; seed < first_seed + 20; seed++) {
+        uint64_t later_ms = 3 * MINUTE_MS + seed % 60 * SECOND_MS;
+        assert_true(shown_after_ms(seed, dead, 0, 16) <= 4 * SECOND_MS); // while it starts
+        assert_true(shown_after_ms(seed, dead, later_ms, 16) <= SECOND_MS);
+        assert_true(shown_after_ms(seed, dead, later_ms, 6) <= SECOND_MS);
+    }
+}
+
+static void what_arrives_when_the_replica_listened_at_falls_silent_is_shown_within_seconds(void **state) {
+    (void)state;
+    shown_within_seconds(100, false);
+}
+
+// It was a hop of other ways, too.
+static void what_arrives_when_the_replica_listened_at_dies_is_shown_within_seconds(void **state) {
+    (void)state;
+    shown_within_seconds(200, true);
+}
+
+static void add_strangers(struct world *world, struct user *user, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct stranger stranger;
+        struct client_request add = {.op = CLIENT_CONTACT_ADD};
+        stranger_make(&stranger, world);
+        snprintf(add.name, sizeof(add.name), "stranger %zu", i);
+        link_format(add.link, &stranger.card, &world->genesis.network);
+        assert_int_equal(ask(user, &add)->err, OK);
+        run_for(world, SECOND_MS);
+    }
+}
+
+static size_t executed(const struct world *world, enum op_kind kind) {
+    size_t count = 0;
+    for (size_t i = 0; i < world->relay_count; i++)
+        count += world->relays[i].ops[kind];
+    return count;
+}
+
+static void one_who_comes_on_line_reads_the_latest_conversations_first_and_the_others_within_seconds(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 15);
+    add_strangers(scene.world, scene.bob, 40);
+    send_ok(scene.alice, "bob", "the latest");
+    run_for(scene.world, MINUTE_MS);
+    user_crash(scene.bob);
+    send_ok(scene.alice, "bob", "meanwhile");
+    run_for(scene.world, SECOND_MS);
+    size_t fetches = executed(scene.world, OP_FETCH), policies = executed(scene.world, OP_POLICY);
+    user_start(scene.bob);
+    run_for(scene.world, 100);
+    assert_int_equal(texts_shown(scene.bob), 3);
+    assert_in_range(executed(scene.world, OP_FETCH) - fetches, 4, 8);
+    assert_in_range(executed(scene.world, OP_POLICY) - policies, 0, 8);
+    assert_false(client_ready(scene.bob->client));
+    run_for(scene.world, 10 * SECOND_MS);
+    assert_true(client_ready(scene.bob->client));
+    run_for(scene.world, 30 * SECOND_MS);
+    assert_true(executed(scene.world, OP_POLICY) - policies >= 41 * 3); // in case a replica has lost them
     world_free(scene.world);
 }
 
@@ -216,7 +322,7 @@ static void an_idle_client_sends_a_few_packets_a_minute_only(void **state) {
     world_start(world);
     size_t before = world->user_packets;
     run_for(world, HOUR_MS / 2);
-    assert_in_range(world->user_packets - before, 30, 120);
+    assert_in_range(world->user_packets - before, 60, 180);
     world_free(world);
 }
 
@@ -261,6 +367,9 @@ int main(void) {
         cmocka_unit_test(what_arrives_while_listening_is_shown_at_once),
         cmocka_unit_test(more_items_than_reply_blocks_all_arrive),
         cmocka_unit_test(a_replica_that_forgets_its_subscriptions_delays_a_message_by_a_round_at_most),
+        cmocka_unit_test(what_arrives_when_the_replica_listened_at_falls_silent_is_shown_within_seconds),
+        cmocka_unit_test(what_arrives_when_the_replica_listened_at_dies_is_shown_within_seconds),
+        cmocka_unit_test(one_who_comes_on_line_reads_the_latest_conversations_first_and_the_others_within_seconds),
         cmocka_unit_test(an_item_that_only_a_stand_in_holds_is_found),
         cmocka_unit_test(an_item_that_one_replica_alone_holds_is_found_within_a_few_rounds),
         cmocka_unit_test(an_old_arrival_number_hides_nothing_for_long),

@@ -35,7 +35,8 @@ static void accounts_contacts_and_mailboxes_come_back(void **state) {
     assert_memory_equal(account_out.network.bytes, account.network.bytes, 32);
     ASSERT_STRICT(account_decode, &account_out, w);
 
-    struct contact_state contact = {.number = 1, .name = "bob", .established = true, .mailbox = 5, .next_out = 9};
+    struct contact_state contact = {
+        .number = 1, .name = "bob", .established = true, .mailbox = 5, .next_out = 9, .active_ms = 10};
     struct contact_state contact_out;
     contact.peer_token.bytes[0] = 3;
     w = writer_of(value, sizeof(value));
@@ -44,6 +45,7 @@ static void accounts_contacts_and_mailboxes_come_back(void **state) {
     assert_string_equal(contact_out.name, "bob");
     assert_true(contact_out.established && !contact_out.blocked);
     assert_int_equal(contact_out.next_out, 9);
+    assert_int_equal(contact_out.active_ms, 10);
     assert_int_equal(contact_out.peer_token.bytes[0], 3);
     ASSERT_STRICT(contact_decode, &contact_out, w);
 

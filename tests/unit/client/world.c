@@ -906,6 +906,8 @@ void item_inject(struct world *world, const struct mailbox_id *mailbox, uint64_t
     placement_of(&placement, world->directory, mailbox, world->genesis.replicas);
     for (size_t rank = 0; rank < placement.count && rank < world->genesis.replicas; rank++) {
         size_t at = relay_index(world, world->directory->relays[placement.relays[rank]].id.bytes);
+        if (world->relays[at].down)
+            continue;
         item->arrival[at] = ++world->relays[at].arrivals;
         push_all(world, at);
     }
