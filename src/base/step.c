@@ -1,4 +1,4 @@
-// What a part does during a step: reads that see the step's own writes, writes into the step's batch, jobs.
+// What a part does during a step: reads that see the step's own writes, writes into the step's batches, jobs.
 #include "base/step.h"
 
 #include <stdlib.h>
@@ -29,6 +29,18 @@ void step_put(struct step *step, struct span key, struct span value, enum kv_dur
 
 void step_delete(struct step *step, struct span key, enum kv_durability durability) {
     kv_batch_delete(step->batch, key, durability);
+}
+
+void step_log_append(struct step *step, struct span bytes) {
+    log_batch_append(step->log, bytes);
+}
+
+void step_log_sync(struct step *step) {
+    log_batch_sync(step->log);
+}
+
+void step_log_reset(struct step *step, struct span bytes) {
+    log_batch_reset(step->log, bytes);
 }
 
 void step_start(struct step *step, struct job *job) {

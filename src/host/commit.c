@@ -8,6 +8,7 @@
 
 struct commit {
     struct kv *kv;
+    struct log *log;
     commit_done *done;
     void *ctx;
     uv_async_t wake; // thread to loop
@@ -15,9 +16,7 @@ struct commit {
     uv_mutex_t mutex; // over the rest
     uv_cond_t asked;
     uint64_t requested;
-    uint64_t synced;
-    uint64_t sync_us;
-    enum err err;
+    struct commit_state state;
     bool stopping;
     bool is_stopped; // loop thread
 };
@@ -25,37 +24,43 @@ struct commit {
 // Returns the number that the next sync will cover, 0 when the thread is to end.
 static uint64_t wait_for_request(struct commit *commit) {
     uv_mutex_lock(&commit->mutex);
-    while (commit->requested == commit->synced && !commit->stopping) {
+    while (commit->requested == commit->state.number && !commit->stopping) {
         uv_cond_wait(&commit->asked, &commit->mutex);
     }
-    uint64_t number = commit->requested == commit->synced ? 0 : commit->requested;
+    uint64_t number = commit->requested == commit->state.number ? 0 : commit->requested;
     uv_mutex_unlock(&commit->mutex);
     return number;
 }
 
-static bool report(struct commit *commit, uint64_t number, enum err err, uint64_t sync_us) {
-    uv_mutex_lock(&commit->mutex);
-    commit->sync_us = sync_us;
-    if (err == OK) {
-        commit->synced = number;
-    } else {
-        commit->err = err;
+// A reset of the log that is written after the mark waits for the next sync, as its step's writes to the store do.
+static void sync_all(struct commit *commit, uint64_t number, struct commit_state *state) {
+    uint64_t began_ns = uv_hrtime();
+    uint64_t mark = commit->log != NULL ? log_mark(commit->log) : 0;
+    state->failed = COMMIT_STORE;
+    state->err = kv_sync(commit->kv);
+    if (state->err == OK && commit->log != NULL) {
+        state->failed = COMMIT_LOG;
+        state->err = log_sync(commit->log, mark);
     }
+    state->number = state->err == OK ? number : state->number;
+    state->sync_us = (uv_hrtime() - began_ns) / 1000;
+}
+
+static void report(struct commit *commit, const struct commit_state *state) {
+    uv_mutex_lock(&commit->mutex);
+    commit->state = *state;
     uv_mutex_unlock(&commit->mutex);
     uv_async_send(&commit->wake);
-    return err == OK;
 }
 
 static void run(void *arg) {
     struct commit *commit = arg;
+    struct commit_state state = {0};
     uint64_t number = wait_for_request(commit);
     while (number != 0) {
-        uint64_t began_ns = uv_hrtime();
-        enum err err = kv_sync(commit->kv);
-        if (!report(commit, number, err, (uv_hrtime() - began_ns) / 1000)) {
-            return;
-        }
-        number = wait_for_request(commit);
+        sync_all(commit, number, &state);
+        report(commit, &state);
+        number = state.err == OK ? wait_for_request(commit) : 0;
     }
 }
 
@@ -65,16 +70,15 @@ static void on_wake(uv_async_t *async) {
         return;
     }
     uv_mutex_lock(&commit->mutex);
-    uint64_t number = commit->synced;
-    enum err err = commit->err;
-    uint64_t sync_us = commit->sync_us;
+    struct commit_state state = commit->state;
     uv_mutex_unlock(&commit->mutex);
-    commit->done(commit->ctx, number, err, sync_us);
+    commit->done(commit->ctx, &state);
 }
 
-struct commit *commit_new(uv_loop_t *loop, struct kv *kv, commit_done *done, void *ctx) {
+struct commit *commit_new(uv_loop_t *loop, struct kv *kv, struct log *log, commit_done *done, void *ctx) {
     struct commit *commit = NEW(struct commit);
     commit->kv = kv;
+    commit->log = log;
     commit->done = done;
     commit->ctx = ctx;
     commit->wake.data = commit;

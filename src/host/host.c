@@ -28,11 +28,14 @@ struct host {
     struct env env;
     struct log_json *log;
     struct kv *kv;
+    struct log *wal;      // of a validator
+    struct buf wal_bytes; // until the node has had them
     struct node *node;
     struct api *api;
     struct http *http;
     struct runner *runner;
     char store_path[HOST_PATH_MAX + 16];
+    char wal_path[HOST_PATH_MAX + 16];
     char token_path[HOST_PATH_MAX + 16];
     char roles[ROLES_TEXT_MAX];
     bool failed;
@@ -118,6 +121,20 @@ static enum err open_store(struct host *host, struct buf *why) {
     return ERR_INVALID;
 }
 
+static enum err open_wal(struct host *host, struct buf *why) {
+    const struct host_config *config = host->config;
+    if ((config->node.roles & ROLE_VALIDATOR) == 0) {
+        return OK;
+    }
+    if (config->storage == STORAGE_MEMORY) {
+        buf_append(why,
+                   SPAN_LITERAL("a validator must remember what it has signed: set a data_dir and storage: rocksdb"));
+        return ERR_INVALID;
+    }
+    snprintf(host->wal_path, sizeof(host->wal_path), "%s/consensus.log", config->data_dir);
+    return store_open_log(&host->wal, &host->wal_bytes, host->wal_path, why);
+}
+
 static void step_node(void *node, const struct event *event, struct now now, struct effects *effects) {
     node_step(node, event, now, effects);
 }
@@ -142,6 +159,9 @@ static enum err make_runner(struct host *host, struct buf *why) {
                                    .step = step_node,
                                    .kv = host->kv,
                                    .store_name = host->store_path,
+                                   .wal = host->wal,
+                                   .wal_name = host->wal_path,
+                                   .wal_bytes = buf_span(&host->wal_bytes),
                                    .data_dir = config->storage == STORAGE_MEMORY ? "" : config->data_dir,
                                    .workers = config->node.workers,
                                    .net = {.limits = config->net_limits,
@@ -241,6 +261,7 @@ static enum err run(struct host *host, struct buf *why) {
     if (err == OK) {
         log_note(&host->env.log, LOG_INFO, "host", "started");
         runner_start(host->runner);
+        buf_free(&host->wal_bytes);
     } else {
         runner_abandon(host->runner);
     }
@@ -258,6 +279,10 @@ static void free_all(struct host *host) {
     if (host->kv != NULL) {
         kv_close(host->kv);
     }
+    if (host->wal != NULL) {
+        log_close(host->wal);
+    }
+    buf_free(&host->wal_bytes);
     metrics_free(host->env.metrics);
     rng_wipe(&host->env.rng);
     if (host->log != NULL) {
@@ -277,6 +302,9 @@ int host_run(const struct host_config *config) {
     if (err == OK) {
         host->env.log = log_json_sink(host->log, config->log_level);
         err = open_store(host, &why);
+    }
+    if (err == OK) {
+        err = open_wal(host, &why);
     }
     if (err == OK) {
         err = run(host, &why);

@@ -104,12 +104,13 @@ static void end(struct runner *runner, enum err err, const char *why) {
     runner->config.ended(runner->config.ctx, err, why);
 }
 
-static void fail(struct runner *runner, enum err err, const char *what) {
+static void fail(struct runner *runner, enum err err, const char *what, enum commit_part part) {
+    static const char *const parts[] = {[COMMIT_STORE] = "store", [COMMIT_LOG] = "log"};
+    const char *name = part == COMMIT_STORE ? runner->config.store_name : runner->config.wal_name;
     char why[MESSAGE_BYTES_MAX];
     const char *remedy = err == ERR_CORRUPT ? "restore the data folder from a backup or start with a new one"
                                             : "check the disk (space, permissions, the system's log) and start again";
-    snprintf(why, sizeof(why), "%s the store %s failed: %s; %s", what, runner->config.store_name, err_text(err),
-             remedy);
+    snprintf(why, sizeof(why), "%s the %s %s failed: %s; %s", what, parts[part], name, err_text(err), remedy);
     end(runner, err, why);
 }
 
@@ -203,21 +204,36 @@ static void start_jobs(struct runner *runner, struct job_list *jobs) {
     jobs->count = 0;
 }
 
-static void apply(struct runner *runner, struct effects *effects) {
-    if (runner->config.kv->failed != OK) {
-        fail(runner, runner->config.kv->failed, "reading");
-        return;
-    }
-    bool synced = effects->batch.synced;
+// False: a write failed, and with it the process.
+static bool write_step(struct runner *runner, const struct effects *effects) {
     if (kv_batch_count(&effects->batch) > 0) {
         enum err err = kv_write(runner->config.kv, &effects->batch);
         if (err != OK) {
-            fail(runner, err, "writing to");
-            return;
+            fail(runner, err, "writing to", COMMIT_STORE);
+            return false;
         }
-        if (synced) {
-            commit_request(runner->commit, ++runner->asked);
+    }
+    if (!log_batch_is_empty(&effects->log)) {
+        ASSERT(runner->config.wal != NULL);
+        enum err err = log_write(runner->config.wal, &effects->log);
+        if (err != OK) {
+            fail(runner, err, "writing to", COMMIT_LOG);
+            return false;
         }
+    }
+    return true;
+}
+
+static void apply(struct runner *runner, struct effects *effects) {
+    if (runner->config.kv->failed != OK) {
+        fail(runner, runner->config.kv->failed, "reading", COMMIT_STORE);
+        return;
+    }
+    if (!write_step(runner, effects)) {
+        return;
+    }
+    if (effects->batch.synced || effects->log.synced) {
+        commit_request(runner->commit, ++runner->asked);
     }
     start_jobs(runner, &effects->jobs);
     size_t kept = perform_immediate(runner, effects, runner->asked == runner->done);
@@ -327,14 +343,14 @@ static void release(struct runner *runner) {
     }
 }
 
-static void on_committed(void *ctx, uint64_t number, enum err err, uint64_t sync_us) {
+static void on_committed(void *ctx, const struct commit_state *state) {
     struct runner *runner = ctx;
-    metric_record_us(runner->config.metrics, METRIC_STORAGE_SYNC, sync_us);
+    metric_record_us(runner->config.metrics, METRIC_STORAGE_SYNC, state->sync_us);
     runner->is_stepping = true;
-    runner->done = number;
+    runner->done = state->number;
     release(runner);
-    if (err != OK) {
-        fail(runner, err, "syncing");
+    if (state->err != OK) {
+        fail(runner, state->err, "syncing", state->failed);
     }
     after_steps(runner, system_now());
 }
@@ -420,7 +436,7 @@ enum err runner_new(struct runner **ret, uv_loop_t *loop, const struct runner_co
         return err;
     }
     init_handles(runner);
-    runner->commit = commit_new(loop, config->kv, on_committed, runner);
+    runner->commit = commit_new(loop, config->kv, config->wal, on_committed, runner);
     runner->workers = workers_new(loop, config->workers, on_job_done, runner);
     *ret = runner;
     return OK;
@@ -448,6 +464,7 @@ void runner_start(struct runner *runner) {
     runner->state = RUNNER_RUNNING;
     struct event event = {.kind = EVENT_START};
     memcpy(event.start.boot_id, runner->config.boot_id, sizeof(event.start.boot_id));
+    event.start.log = runner->config.wal_bytes;
     handle(runner, &event);
     if (runner->state != RUNNER_ENDED && runner->config.data_dir[0] != '\0') {
         uv_timer_start(&runner->disk, on_disk, 0, DISK_INTERVAL_MS);

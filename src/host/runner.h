@@ -1,7 +1,7 @@
 // Runs one node on a libuv loop: events in, effects out (node/event.h, node/effect.h).
 //
-//   timer, links, jobs, requests -> step -> batch written -> immediate effects leave
-//                                                        \-> the others wait for the commit thread, then leave in order
+//   timer, links, jobs, requests -> step -> store and log written -> immediate effects leave
+//                                           \-> the others wait for the commit thread, then leave in order
 //
 // A failed write or sync ends the runner: what waited for it never leaves. Loop thread only.
 #ifndef SOTTO_HOST_RUNNER_H
@@ -18,6 +18,9 @@ struct runner_config {
     void (*step)(void *node, const struct event *event, struct now now, struct effects *effects);
     struct kv *kv;
     const char *store_name; // for messages: its path; outlives the runner
+    struct log *wal;        // the node's log; NULL: it has none
+    const char *wal_name;   // as store_name
+    struct span wal_bytes;  // what the log holds; until runner_start
     const char *data_dir;   // whose free space is watched; empty: none
     uint8_t boot_id[32];
     unsigned workers;

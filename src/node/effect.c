@@ -61,6 +61,7 @@ void effects_clear(struct effects *effects) {
     }
     effects->count = 0;
     kv_batch_clear(&effects->batch);
+    log_batch_clear(&effects->log);
     for (size_t i = 0; i < effects->jobs.count; i++) {
         effects->jobs.jobs[i]->free(effects->jobs.jobs[i]);
     }
@@ -71,6 +72,7 @@ void effects_free(struct effects *effects) {
     effects_clear(effects);
     free(effects->list);
     kv_batch_free(&effects->batch);
+    log_batch_free(&effects->log);
     job_list_free(&effects->jobs);
     *effects = (struct effects){0};
 }

@@ -1,8 +1,9 @@
-// Everything a node can do to the world. A step returns its writes as one atomic batch and a list of effects.
+// Everything a node can do to the world. A step returns its writes to the store as one atomic batch, its writes to the
+// log, and a list of effects.
 //
-// The host applies the batch at once; the effects leave, in order, when the synced writes of this and all earlier steps
-// are on disk. Effects marked `immediate` do not wait. The host takes over the jobs and what the effects own (setting
-// the counts to 0), then calls effects_clear.
+// The host applies the writes at once, those to the store first; the effects leave, in order, when the synced writes of
+// this and all earlier steps are on disk. Effects marked `immediate` do not wait. The host takes over the jobs and what
+// the effects own (setting the counts to 0), then calls effects_clear.
 #ifndef SOTTO_NODE_EFFECT_H
 #define SOTTO_NODE_EFFECT_H
 
@@ -80,6 +81,7 @@ void stream_item_free(struct stream_item *item);
 
 struct effects {
     struct kv_batch batch;
+    struct log_batch log; // empty in nodes that have no log
     struct job_list jobs; // start when the batch is applied; not held back by a sync
     struct effect *list;
     size_t count;

@@ -41,6 +41,7 @@ struct event {
     union {
         struct {
             uint8_t boot_id[32]; // changes when the machine starts anew
+            struct span log;     // all that the node's log holds, at most LOG_BYTES_MAX; its end may be torn
         } start;
         struct {
             uint64_t link; // numbered by the host, never used again

@@ -406,8 +406,10 @@ static void set_timer(struct node *node, struct step *step) {
 
 void node_step(struct node *node, const struct event *event, struct now now, struct effects *effects) {
     ASSERT(effects->count == 0 && effects->jobs.count == 0 && kv_batch_count(&effects->batch) == 0);
+    ASSERT(log_batch_is_empty(&effects->log));
     ASSERT(node->started || event->kind == EVENT_START);
-    struct step step = {.env = node->env, .now = now, .batch = &effects->batch, .jobs = &effects->jobs};
+    struct step step = {
+        .env = node->env, .now = now, .batch = &effects->batch, .log = &effects->log, .jobs = &effects->jobs};
     node->effects = effects;
     handlers[event->kind](node, &step, event);
     if (!node->stopping) {

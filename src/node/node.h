@@ -5,7 +5,7 @@
 
 #include "node/effect.h"
 
-enum role { ROLE_RELAY = 1, ROLE_BOOTSTRAP = 2, ROLE_USER = 4 }; // bits
+enum role { ROLE_RELAY = 1, ROLE_BOOTSTRAP = 2, ROLE_USER = 4, ROLE_VALIDATOR = 8 }; // bits
 
 struct node_limits {
     uint32_t links_max;                // in all

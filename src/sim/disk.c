@@ -2,9 +2,12 @@
 #include "sim/disk.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/kv_memory.h"
+
+#define SECTOR_BYTES 512
 
 void disk_init(struct disk *disk) {
     *disk = (struct disk){.kv = kv_memory_new()};
@@ -12,8 +15,10 @@ void disk_init(struct disk *disk) {
 
 static void drop_tail(struct disk *disk, size_t count) {
     ASSERT(count <= disk->tail_count);
-    for (size_t i = 0; i < count; i++)
-        kv_batch_free(&disk->tail[i]);
+    for (size_t i = 0; i < count; i++) {
+        kv_batch_free(&disk->tail[i].batch);
+        log_batch_free(&disk->tail[i].log);
+    }
     for (size_t i = count; i < disk->tail_count; i++)
         disk->tail[i - count] = disk->tail[i];
     disk->tail_count -= count;
@@ -22,6 +27,7 @@ static void drop_tail(struct disk *disk, size_t count) {
 void disk_free(struct disk *disk) {
     drop_tail(disk, disk->tail_count);
     free(disk->tail);
+    buf_free(&disk->log);
     kv_snapshot_release(disk->syncing);
     kv_snapshot_release(disk->durable);
     kv_close(disk->kv);
@@ -39,18 +45,34 @@ static void copy_batch(struct kv_batch *to, const struct kv_batch *from) {
     }
 }
 
-void disk_write(struct disk *disk, const struct kv_batch *batch) {
+static void write_to_kv(struct disk *disk, const struct kv_batch *batch) {
+    enum err err = kv_batch_count(batch) > 0 ? kv_write(disk->kv, batch) : OK;
+    ASSERT(err == OK);
+}
+
+void disk_write(struct disk *disk, const struct kv_batch *batch, const struct log_batch *log) {
     if (disk->tail_count == disk->tail_capacity) {
         size_t capacity = disk->tail_capacity > 0 ? 2 * disk->tail_capacity : 16;
-        struct kv_batch *tail = realloc(disk->tail, capacity * sizeof *tail);
+        struct disk_entry *tail = realloc(disk->tail, capacity * sizeof *tail);
         ASSERT(tail != NULL);
         disk->tail = tail;
         disk->tail_capacity = capacity;
     }
-    copy_batch(&disk->tail[disk->tail_count++], batch);
-    enum err err = kv_write(disk->kv, batch);
-    ASSERT(err == OK);
+    struct disk_entry *entry = &disk->tail[disk->tail_count++];
+    copy_batch(&entry->batch, batch);
+    entry->log = (struct log_batch){.reset = log->reset};
+    buf_append(&entry->log.bytes, buf_span(&log->bytes));
+    write_to_kv(disk, batch);
     disk->written++;
+}
+
+// The log's part of one entry is durable.
+static void keep_log(struct disk *disk, struct log_batch *log) {
+    if (log->reset)
+        buf_clear(&disk->log);
+    buf_append(&disk->log, buf_span(&log->bytes));
+    ASSERT(disk->log.n <= LOG_BYTES_MAX);
+    log_batch_clear(log);
 }
 
 bool disk_is_syncing(const struct disk *disk) {
@@ -63,30 +85,111 @@ void disk_sync_begin(struct disk *disk) {
     disk->sync_target = disk->written;
 }
 
-void disk_sync_end(struct disk *disk) {
-    ASSERT(disk->syncing != NULL);
-    kv_snapshot_release(disk->durable);
-    disk->durable = disk->syncing;
-    disk->syncing = NULL;
-    drop_tail(disk, (size_t)(disk->sync_target - disk->synced));
-    disk->synced = disk->sync_target;
+static size_t entries_syncing(const struct disk *disk) {
+    return disk->syncing != NULL ? (size_t)(disk->sync_target - disk->synced) : 0;
 }
 
-void disk_killed(struct disk *disk) {
+static void drop_sync(struct disk *disk) {
     kv_snapshot_release(disk->syncing);
     disk->syncing = NULL;
 }
 
+void disk_sync_end(struct disk *disk) {
+    ASSERT(disk->syncing != NULL);
+    size_t count = entries_syncing(disk);
+    for (size_t i = 0; i < count; i++)
+        keep_log(disk, &disk->tail[i].log);
+    kv_snapshot_release(disk->durable);
+    disk->durable = disk->syncing;
+    disk->syncing = NULL;
+    drop_tail(disk, count);
+    disk->synced = disk->sync_target;
+}
+
+struct span disk_open_log(struct disk *disk) {
+    for (size_t i = 0; i < disk->tail_count; i++)
+        keep_log(disk, &disk->tail[i].log);
+    return buf_span(&disk->log);
+}
+
+// Carries out the resets among the first `count` entries: the log is a new file.
+static void replace_log(struct disk *disk, size_t count) {
+    size_t last = count;
+    while (last > 0 && !disk->tail[last - 1].log.reset)
+        last--;
+    for (size_t i = 0; i < last; i++)
+        keep_log(disk, &disk->tail[i].log);
+}
+
+// A reset that did not take place, and what came after it, were only in memory.
+static void forget_resets(struct disk *disk) {
+    bool forgotten = false;
+    for (size_t i = 0; i < disk->tail_count; i++) {
+        forgotten = forgotten || disk->tail[i].log.reset;
+        if (forgotten)
+            log_batch_clear(&disk->tail[i].log);
+    }
+}
+
+// Of a sync under way the store's part may be over, and only then resets have taken place. Returns how many entries
+// such a sync covered.
+static size_t sync_half_done(const struct disk *disk, struct rng *rng) {
+    size_t count = entries_syncing(disk);
+    size_t resets = 0;
+    for (size_t i = 0; i < count; i++)
+        resets += disk->tail[i].log.reset;
+    return resets > 0 && rng_below(rng, 2) == 0 ? count : 0;
+}
+
+void disk_killed(struct disk *disk, struct rng *rng) {
+    replace_log(disk, sync_half_done(disk, rng));
+    drop_sync(disk);
+    forget_resets(disk);
+}
+
+// Part of a write reached the disk: a prefix, perhaps with sectors behind it that hold zeros or rubbish.
+static void tear_log(struct disk *disk, struct span bytes, struct rng *rng) {
+    buf_append(&disk->log, span_of(bytes.p, (size_t)rng_below(rng, bytes.n + 1)));
+    uint64_t rubbish = rng_below(rng, 3);
+    if (rubbish == 0)
+        return;
+    size_t n = (size_t)rng_below(rng, SECTOR_BYTES);
+    uint8_t *p = buf_extend(&disk->log, n);
+    if (rubbish == 1)
+        memset(p, 0, n);
+    else
+        rng_bytes(rng, p, n);
+}
+
+// Any number of writes to the log that were not synced is whole, the next torn.
+static void lose_log(struct disk *disk, struct rng *rng) {
+    size_t writes = 0;
+    for (size_t i = 0; i < disk->tail_count; i++)
+        writes += disk->tail[i].log.bytes.n > 0;
+    size_t whole = writes > 0 ? (size_t)rng_below(rng, writes + 1) : 0;
+    size_t seen = 0;
+    for (size_t i = 0; seen < writes; i++) {
+        struct log_batch *log = &disk->tail[i].log;
+        if (log->bytes.n > 0 && seen++ == whole) {
+            tear_log(disk, buf_span(&log->bytes), rng);
+            return;
+        }
+        keep_log(disk, log);
+    }
+}
+
 size_t disk_power_lost(struct disk *disk, struct rng *rng) {
-    disk_killed(disk);
-    size_t kept = (size_t)rng_below(rng, disk->tail_count + 1);
+    size_t surely = sync_half_done(disk, rng);
+    drop_sync(disk);
+    size_t kept = surely + (size_t)rng_below(rng, disk->tail_count - surely + 1);
     size_t lost = disk->tail_count - kept;
+    replace_log(disk, surely);
+    forget_resets(disk);
+    lose_log(disk, rng);
     kv_close(disk->kv);
     disk->kv = disk->durable == NULL ? kv_memory_new() : kv_memory_from(disk->durable);
-    for (size_t i = 0; i < kept; i++) {
-        enum err err = kv_write(disk->kv, &disk->tail[i]);
-        ASSERT(err == OK);
-    }
+    for (size_t i = 0; i < kept; i++)
+        write_to_kv(disk, &disk->tail[i].batch);
     // What is found after the restart is on the disk.
     kv_snapshot_release(disk->durable);
     disk->durable = kv_snapshot(disk->kv);

@@ -42,7 +42,8 @@ static void end_process(struct world *world, struct machine *machine, bool power
     metrics_free(machine->env.metrics);
     machine->env.metrics = NULL;
     drop_held(machine);
-    disk_killed(&machine->disk);
+    if (!power)
+        disk_killed(&machine->disk, &world->rng_host);
     machine->incarnation++;
     machine->jobs = 0;
     machine->paused_until_ms = 0;
@@ -200,19 +201,30 @@ static void synced(struct world *world, struct sim_event *event) {
     machine_wake(world, machine);
 }
 
-// False: the write failed, and with it the process.
-static bool apply_batch(struct world *world, struct machine *machine, struct kv_batch *batch) {
-    if (kv_batch_count(batch) == 0)
+// A full disk takes part of what is appended to the log, or all.
+static bool log_fits(struct world *world, const struct machine *machine, struct log_batch *log) {
+    if (machine->full_until_ms <= world->now_ms || log->bytes.n == 0 || rng_below(&world->rng_host, 4) != 0)
+        return true;
+    log->bytes.n = log->reset ? 0 : (size_t)rng_below(&world->rng_host, log->bytes.n);
+    log->reset = false;
+    world_note(world, "log full", machine->index, 0, 0);
+    return false;
+}
+
+// False: a write failed, and with it the process.
+static bool write_step(struct world *world, struct machine *machine, struct effects *effects) {
+    if (kv_batch_count(&effects->batch) == 0 && log_batch_is_empty(&effects->log))
         return true;
     if (machine->disk_fails) {
         machine->disk_fails = false;
         world_note(world, "write failed", machine->index, 0, 0);
         return false;
     }
-    disk_write(&machine->disk, batch);
-    if (batch->synced)
+    bool fits = log_fits(world, machine, &effects->log);
+    disk_write(&machine->disk, &effects->batch, &effects->log);
+    if (effects->batch.synced || effects->log.synced)
         machine->needs = machine->disk.written;
-    return true;
+    return fits;
 }
 
 // ---- jobs ----
@@ -296,7 +308,7 @@ void machine_event(struct world *world, struct machine *machine, const struct ev
     struct effects *effects = &machine->effects;
     world->steps++;
     node_step(machine->node, event, now_of(world, machine), effects);
-    if (!apply_batch(world, machine, &effects->batch)) {
+    if (!write_step(world, machine, effects)) {
         effects_clear(effects);
         machine_kill(world, machine);
         return;
@@ -342,6 +354,7 @@ void machine_start(struct world *world, struct machine *machine) {
     ASSERT(err == OK);
     struct event start = {.kind = EVENT_START};
     memcpy(start.start.boot_id, machine->boot_id, sizeof start.start.boot_id);
+    start.start.log = disk_open_log(&machine->disk);
     machine_event(world, machine, &start);
     machine_disk_space(world, machine);
     if (machine->user != NULL && machine_runs(machine))

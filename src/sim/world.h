@@ -30,7 +30,7 @@ struct sim_event {
 struct held_effect {
     struct held_effect *next;
     struct effect effect;
-    uint64_t needs; // batches that must be durable
+    uint64_t needs; // writes that must be durable
 };
 
 struct machine {
@@ -49,7 +49,7 @@ struct machine {
     struct held_effect *held_first;
     struct held_effect *held_last;
     uint32_t held_count;
-    uint64_t needs; // batches that must be durable for what comes next
+    uint64_t needs; // writes that must be durable for what comes next
     uint64_t mono_base_ms;
     int64_t wall_error_ms;
     uint64_t timer_sequence; // of the last timer set

@@ -58,7 +58,7 @@ static bool on_reachable(void *ctx, const struct relay_id *relay) {
 }
 
 static struct step step_of(struct replica *replica) {
-    return (struct step){&replica->env, replica->now, &replica->batch, &replica->jobs};
+    return (struct step){.env = &replica->env, .now = replica->now, .batch = &replica->batch, .jobs = &replica->jobs};
 }
 
 static void apply(struct replica *replica) {

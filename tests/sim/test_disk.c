@@ -12,7 +12,7 @@
 static void put(struct disk *disk, uint8_t key) {
     struct kv_batch batch = {0};
     kv_batch_put(&batch, SPAN_OF(((uint8_t[]){1, key})), SPAN_LITERAL("value"), KV_LAZY);
-    disk_write(disk, &batch);
+    disk_write(disk, &batch, &(struct log_batch){0});
     kv_batch_free(&batch);
 }
 
@@ -28,11 +28,13 @@ static void seed(struct rng *rng, uint8_t with) {
 static void writes_are_seen_at_once_and_survive_a_kill(void **state) {
     (void)state;
     struct disk disk;
+    struct rng rng;
+    seed(&rng, 1);
     disk_init(&disk);
     put(&disk, 1);
     assert_true(has(&disk, 1));
     disk_sync_begin(&disk);
-    disk_killed(&disk);
+    disk_killed(&disk, &rng);
     assert_false(disk_is_syncing(&disk));
     assert_true(has(&disk, 1));
     disk_free(&disk);
@@ -115,6 +117,119 @@ static void a_replaced_disk_is_empty(void **state) {
     disk_free(&disk);
 }
 
+// ---- the log ----
+
+// Appends one byte many times over; `reset` first.
+static void append(struct disk *disk, uint8_t byte, bool reset) {
+    uint8_t bytes[8];
+    memset(bytes, byte, sizeof bytes);
+    struct log_batch log = {0};
+    if (reset)
+        log_batch_reset(&log, SPAN_OF(bytes));
+    else
+        log_batch_append(&log, SPAN_OF(bytes));
+    disk_write(disk, &(struct kv_batch){0}, &log);
+    log_batch_free(&log);
+}
+
+static void sync_now(struct disk *disk) {
+    disk_sync_begin(disk);
+    disk_sync_end(disk);
+}
+
+static void assert_log(struct disk *disk, const char *digits) {
+    struct span log = disk_open_log(disk);
+    assert_int_equal(log.n, 8 * strlen(digits));
+    for (size_t i = 0; i < log.n; i++)
+        assert_int_equal(log.p[i], digits[i / 8] - '0');
+}
+
+static void a_killed_process_keeps_what_it_appended(void **state) {
+    (void)state;
+    struct disk disk;
+    struct rng rng;
+    seed(&rng, 1);
+    disk_init(&disk);
+    append(&disk, 1, false);
+    sync_now(&disk);
+    append(&disk, 2, false);
+    disk_killed(&disk, &rng);
+    assert_log(&disk, "12");
+    disk_power_lost(&disk, &rng);
+    assert_log(&disk, "12"); // found once, it was on the disk
+    disk_free(&disk);
+}
+
+static void a_power_loss_tears_only_what_was_not_synced(void **state) {
+    (void)state;
+    bool kept[3] = {false}, torn = false, rubbish = false;
+    for (uint8_t run = 0; run < 200; run++) {
+        struct disk disk;
+        struct rng rng;
+        seed(&rng, run);
+        disk_init(&disk);
+        append(&disk, 1, false);
+        sync_now(&disk);
+        append(&disk, 2, false);
+        append(&disk, 3, false);
+        disk_power_lost(&disk, &rng);
+        struct span log = disk_open_log(&disk);
+        size_t good = 0;
+        while (good < log.n && good < 24 && log.p[good] == 1 + good / 8)
+            good++;
+        assert_true(good >= 8);
+        kept[(good - 8) / 8] = true;
+        torn = torn || (good % 8 != 0 && good == log.n);
+        rubbish = rubbish || log.n > good;
+        disk_free(&disk);
+    }
+    assert_true(kept[0] && kept[1] && kept[2] && torn && rubbish);
+}
+
+static void a_reset_is_whole_or_not_at_all(void **state) {
+    (void)state;
+    unsigned before = 0, after = 0;
+    for (uint8_t run = 0; run < 200; run++) {
+        struct disk disk;
+        struct rng rng;
+        seed(&rng, run);
+        disk_init(&disk);
+        append(&disk, 1, false);
+        sync_now(&disk);
+        append(&disk, 2, true);
+        disk_sync_begin(&disk);
+        append(&disk, 3, true); // not covered
+        if (run % 2 == 0)
+            disk_power_lost(&disk, &rng);
+        else
+            disk_killed(&disk, &rng);
+        struct span log = disk_open_log(&disk);
+        assert_int_equal(log.n, 8);
+        assert_in_range(log.p[0], 1, 2);
+        *(log.p[0] == 1 ? &before : &after) += 1;
+        disk_free(&disk);
+    }
+    assert_true(before > 0 && after > 0);
+}
+
+static void a_reset_never_overtakes_the_store(void **state) {
+    (void)state;
+    for (uint8_t run = 0; run < 100; run++) {
+        struct disk disk;
+        struct rng rng;
+        seed(&rng, run);
+        disk_init(&disk);
+        append(&disk, 1, false);
+        put(&disk, 1);
+        append(&disk, 2, true);
+        disk_sync_begin(&disk);
+        disk_power_lost(&disk, &rng);
+        struct span log = disk_open_log(&disk);
+        assert_true(has(&disk, 1) || log.n == 0 || log.p[0] != 2);
+        disk_free(&disk);
+    }
+}
+
 int main(void) {
     forbid_randombytes();
     const struct CMUnitTest tests[] = {
@@ -123,6 +238,10 @@ int main(void) {
         cmocka_unit_test(a_sync_covers_what_was_written_before_it_began),
         cmocka_unit_test(what_a_power_loss_left_is_durable),
         cmocka_unit_test(a_replaced_disk_is_empty),
+        cmocka_unit_test(a_killed_process_keeps_what_it_appended),
+        cmocka_unit_test(a_power_loss_tears_only_what_was_not_synced),
+        cmocka_unit_test(a_reset_is_whole_or_not_at_all),
+        cmocka_unit_test(a_reset_never_overtakes_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

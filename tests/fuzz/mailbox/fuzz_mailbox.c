@@ -70,7 +70,7 @@ static void make_directory(struct store *store) {
 }
 
 static struct step step_of(struct store *store) {
-    return (struct step){&store->env, store->now, &store->batch, &store->jobs};
+    return (struct step){.env = &store->env, .now = store->now, .batch = &store->batch, .jobs = &store->jobs};
 }
 
 // Applies what a step wrote and runs the jobs it began, and those that these begin.

@@ -16,6 +16,7 @@
 struct fixture {
     struct env env;
     struct kv_batch batch;
+    struct log_batch log;
     struct job_list jobs;
     struct step step;
 };
@@ -23,7 +24,8 @@ struct fixture {
 static int set_up(void **state) {
     static struct fixture fixture;
     fixture = (struct fixture){.env.kv = kv_memory_new()};
-    fixture.step = (struct step){.env = &fixture.env, .batch = &fixture.batch, .jobs = &fixture.jobs};
+    fixture.step =
+        (struct step){.env = &fixture.env, .batch = &fixture.batch, .log = &fixture.log, .jobs = &fixture.jobs};
     *state = &fixture;
     return 0;
 }
@@ -32,6 +34,7 @@ static int tear_down(void **state) {
     struct fixture *fixture = *state;
     kv_close(fixture->env.kv);
     kv_batch_free(&fixture->batch);
+    log_batch_free(&fixture->log);
     job_list_free(&fixture->jobs);
     return 0;
 }
@@ -151,6 +154,24 @@ static void a_failed_read_is_remembered(void **state) {
     assert_int_equal(failing.failed, ERR_CORRUPT);
 }
 
+static void a_step_appends_to_the_log_and_a_reset_forgets_what_it_appended(void **state) {
+    struct fixture *fixture = *state;
+    struct log_batch *log = &fixture->log;
+    assert_true(log_batch_is_empty(log));
+    step_log_append(&fixture->step, SPAN_LITERAL("one"));
+    step_log_append(&fixture->step, SPAN_LITERAL("two"));
+    assert_false(log->synced || log->reset);
+    assert_true(span_equal(buf_span(&log->bytes), SPAN_LITERAL("onetwo")));
+    step_log_reset(&fixture->step, SPAN_LITERAL("three"));
+    step_log_append(&fixture->step, SPAN_LITERAL("four"));
+    assert_true(log->synced && log->reset);
+    assert_true(span_equal(buf_span(&log->bytes), SPAN_LITERAL("threefour")));
+    log_batch_clear(log);
+    assert_true(log_batch_is_empty(log));
+    step_log_sync(&fixture->step);
+    assert_true(log->synced && !log_batch_is_empty(log));
+}
+
 static int jobs_freed;
 
 static void free_job(struct job *job) {
@@ -217,6 +238,8 @@ int main(void) {
         cmocka_unit_test(keys_beyond_the_bounds_are_our_bug),
         cmocka_unit_test_setup_teardown(a_step_reads_its_own_writes_before_the_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_step_with_thousands_of_writes_reads_the_last_of_each_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_step_appends_to_the_log_and_a_reset_forgets_what_it_appended, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_failed_read_is_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jobs_that_nobody_took_are_freed, set_up, tear_down),
         cmocka_unit_test(log_lines_carry_what_they_were_given),

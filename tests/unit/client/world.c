@@ -46,7 +46,7 @@ static void trace_add(struct world *world, size_t relay, bool out) {
 
 struct step *user_begin(struct user *user, struct user_step *us) {
     memset(us, 0, sizeof(*us));
-    us->step = (struct step){&user->env, user->world->now, &us->batch, &us->jobs};
+    us->step = (struct step){.env = &user->env, .now = user->world->now, .batch = &us->batch, .jobs = &us->jobs};
     return &us->step;
 }
 

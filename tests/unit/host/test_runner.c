@@ -1,4 +1,5 @@
-// The runner against a scripted node and a store whose syncs the test holds back, lets through, or lets fail.
+// The runner against a scripted node, and a store and a log whose syncs the test holds back, lets through, or lets
+// fail.
 #define _GNU_SOURCE // uv.h
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,6 +71,40 @@ static void wait_until_a_sync_has_begun(struct gated_kv *gated, unsigned number)
     uv_mutex_unlock(&gated->mutex);
 }
 
+// --- a log that notes in which order it and the store are used ---
+
+struct noted_log {
+    struct log log;
+    struct gated_kv *kv;
+    uint64_t written;
+    unsigned kv_writes; // when last written
+    unsigned kv_syncs;  // when last synced
+    uint64_t mark;      // last synced
+    enum err write_err;
+    enum err sync_err;
+};
+
+static enum err noted_write(struct log *log, const struct log_batch *batch) {
+    struct noted_log *noted = (struct noted_log *)log;
+    assert_false(log_batch_is_empty(batch));
+    noted->written++;
+    noted->kv_writes = noted->kv->writes;
+    return noted->write_err;
+}
+
+static uint64_t noted_mark(struct log *log) {
+    return ((struct noted_log *)log)->written;
+}
+
+static enum err noted_sync(struct log *log, uint64_t mark) {
+    struct noted_log *noted = (struct noted_log *)log;
+    noted->kv_syncs = noted->kv->syncs;
+    noted->mark = mark;
+    return noted->sync_err;
+}
+
+static const struct log_ops noted_ops = {.write = noted_write, .mark = noted_mark, .sync = noted_sync};
+
 // --- a node that does what the request's number says ---
 
 enum script {
@@ -81,11 +116,15 @@ enum script {
     TO_SELF = 600,     // written synced, then told itself, then answer
     JOB = 700,         // answer when the job is done
     TIMER = 800,       // answer when a timer has fired
+    LOG_LAZY = 900,    // answer, appended to the log
+    LOG_SYNCED = 1000, // answer, written to the store lazily, appended to the log and synced
 };
 
 struct rig {
     uv_loop_t loop;
     struct gated_kv kv;
+    struct noted_log log;
+    char log_at_start[8];
     struct metrics *metrics;
     struct runner *runner;
     uint64_t answers[64];
@@ -164,6 +203,16 @@ static void on_request(struct rig *rig, uint64_t id, struct now now, struct effe
         effects->jobs.count = effects->jobs.capacity = 1;
         break;
     }
+    case LOG_LAZY:
+        log_batch_append(&effects->log, SPAN_LITERAL("record"));
+        say(effects, id, false);
+        break;
+    case LOG_SYNCED:
+        put(effects, KV_LAZY);
+        log_batch_append(&effects->log, SPAN_LITERAL("record"));
+        log_batch_sync(&effects->log);
+        say(effects, id, false);
+        break;
     case TIMER:
         rig->pending = id;
         rig->timer_at_ms = now.mono_ms + 7;
@@ -209,6 +258,9 @@ static void scripted_step(void *node, const struct event *event, struct now now,
         rig->disk_events++;
         break;
     case EVENT_START:
+        assert_true(event->start.log.n < sizeof(rig->log_at_start));
+        memcpy(rig->log_at_start, event->start.log.p, event->start.log.n);
+        break;
     case EVENT_LINK_OPEN:
     case EVENT_LINK_DRAINED:
     case EVENT_LINK_CLOSED:
@@ -243,11 +295,15 @@ static int begin(void **state) {
     uv_mutex_init(&rig->kv.mutex);
     uv_cond_init(&rig->kv.changed);
     rig->kv.kv.ops = &gated_ops;
+    rig->log = (struct noted_log){.log = {.ops = &noted_ops}, .kv = &rig->kv};
     rig->metrics = metrics_new();
     struct runner_config config = {.node = rig,
                                    .step = scripted_step,
                                    .kv = &rig->kv.kv,
                                    .store_name = "/the/store",
+                                   .wal = &rig->log.log,
+                                   .wal_name = "/the/log",
+                                   .wal_bytes = SPAN_LITERAL("found"),
                                    .data_dir = "/",
                                    .workers = 2,
                                    .metrics = rig->metrics,
@@ -395,6 +451,52 @@ static void a_failed_read_ends_it_before_anything_leaves(void **state) {
     assert_non_null(strstr(rig->end_why, "backup"));
 }
 
+static void the_node_starts_with_what_its_log_holds(void **state) {
+    struct rig *rig = *state;
+    assert_string_equal(rig->log_at_start, "found");
+}
+
+static void an_answer_waits_for_its_synced_log_and_the_store_comes_first(void **state) {
+    struct rig *rig = *state;
+    ask(rig, LOG_LAZY);
+    assert_int_equal(rig->answer_count, 1);
+    ask(rig, LOG_SYNCED);
+    assert_int_equal(rig->log.kv_writes, 1);
+    wait_until_a_sync_has_begun(&rig->kv, 1);
+    ask(rig, LOG_SYNCED); // after the mark of the sync under way
+    turn(rig);
+    assert_int_equal(rig->answer_count, 1);
+    allow_syncs(&rig->kv, 1);
+    run_until_answers(rig, 2);
+    wait_until_a_sync_has_begun(&rig->kv, 2);
+    assert_int_equal(rig->log.kv_syncs, 1);
+    assert_int_equal(rig->log.mark, 2);
+    allow_syncs(&rig->kv, 1);
+    run_until_answers(rig, 3);
+    assert_int_equal(rig->log.mark, 3);
+}
+
+static void a_failed_write_to_the_log_ends_it_before_anything_leaves(void **state) {
+    struct rig *rig = *state;
+    rig->log.write_err = ERR_FULL;
+    ask(rig, LOG_LAZY);
+    assert_true(rig->has_ended);
+    assert_int_equal(rig->end_err, ERR_FULL);
+    assert_int_equal(rig->answer_count, 0);
+    assert_non_null(strstr(rig->end_why, "writing to the log /the/log failed: full; check the disk"));
+}
+
+static void a_failed_sync_of_the_log_ends_it_and_nothing_that_waited_leaves(void **state) {
+    struct rig *rig = *state;
+    rig->log.sync_err = ERR_IO;
+    ask(rig, LOG_SYNCED);
+    allow_syncs(&rig->kv, 1);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    assert_true(rig->has_ended);
+    assert_int_equal(rig->answer_count, 0);
+    assert_non_null(strstr(rig->end_why, "syncing the log /the/log failed"));
+}
+
 static void what_a_node_tells_itself_waits_for_the_sync_too(void **state) {
     struct rig *rig = *state;
     ask(rig, TO_SELF);
@@ -468,6 +570,10 @@ int main(void) {
         RUNNER_TEST(a_failed_sync_ends_it_and_nothing_that_waited_leaves),
         RUNNER_TEST(a_failed_write_ends_it_before_anything_leaves),
         RUNNER_TEST(a_failed_read_ends_it_before_anything_leaves),
+        RUNNER_TEST(the_node_starts_with_what_its_log_holds),
+        RUNNER_TEST(an_answer_waits_for_its_synced_log_and_the_store_comes_first),
+        RUNNER_TEST(a_failed_write_to_the_log_ends_it_before_anything_leaves),
+        RUNNER_TEST(a_failed_sync_of_the_log_ends_it_and_nothing_that_waited_leaves),
         RUNNER_TEST(what_a_node_tells_itself_waits_for_the_sync_too),
         RUNNER_TEST(a_job_runs_once_and_comes_back),
         RUNNER_TEST(a_timer_fires_and_never_early),

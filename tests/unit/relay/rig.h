@@ -74,7 +74,7 @@ static inline void rig_deliver(void *ctx, struct step *step, struct span body) {
 }
 
 static inline struct step rig_step(struct rig *rig) {
-    return (struct step){&rig->env, rig->now, &rig->batch, &rig->jobs};
+    return (struct step){.env = &rig->env, .now = rig->now, .batch = &rig->batch, .jobs = &rig->jobs};
 }
 
 // What the host does after a step.
