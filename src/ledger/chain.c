@@ -1,0 +1,255 @@
+// See chain.h.
+#include "ledger/chain.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "ledger/keys.h"
+
+#define KEY_BYTES_MAX (2 + 32 + 8)
+
+struct key {
+    uint8_t bytes[KEY_BYTES_MAX];
+    size_t n;
+};
+
+static struct key key_of(enum ledger_space space, struct span first, struct span second) {
+    struct key key;
+    struct writer w = writer_of(key.bytes, sizeof(key.bytes));
+    write_u8(&w, KV_SPACE_LEDGER);
+    write_u8(&w, (uint8_t)space);
+    write_bytes(&w, first.p, first.n);
+    write_bytes(&w, second.p, second.n);
+    key.n = w.n;
+    return key;
+}
+
+static struct key key_of_id(enum ledger_space space, const uint8_t id[static 32]) {
+    return key_of(space, span_of(id, 32), (struct span){NULL, 0});
+}
+
+static struct key key_of_number(enum ledger_space space, uint64_t number) {
+    uint8_t bytes[8];
+    store_u64(bytes, number);
+    return key_of(space, SPAN_OF(bytes), (struct span){NULL, 0});
+}
+
+static struct key key_of_entry(const struct account_id *account, uint64_t number) {
+    uint8_t bytes[8];
+    store_u64(bytes, number);
+    return key_of(LEDGER_ACCOUNT_TXS, SPAN_OF(account->bytes), SPAN_OF(bytes));
+}
+
+static enum err get(struct step *step, const struct key *key, struct buf *value) {
+    return step_get(step, span_of(key->bytes, key->n), value);
+}
+
+// Exactly n bytes. Anything else was not written by us.
+static enum err get_fixed(struct step *step, const struct key *key, uint8_t *out, size_t n) {
+    struct buf value = {0};
+    enum err err = get(step, key, &value);
+    if (err == OK && value.n != n)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        memcpy(out, value.p, n);
+    buf_free(&value);
+    return err;
+}
+
+static void put(struct step *step, const struct key *key, struct span value) {
+    step_put(step, span_of(key->bytes, key->n), value, KV_SYNCED);
+}
+
+static void forget(struct step *step, const struct key *key) {
+    step_delete(step, span_of(key->bytes, key->n), KV_LAZY);
+}
+
+// ---- loading
+
+static struct key head_key(void) {
+    return key_of(LEDGER_HEAD, (struct span){NULL, 0}, (struct span){NULL, 0});
+}
+
+static void put_head(const struct chain *chain, struct step *step) {
+    struct key key = head_key();
+    uint8_t value[16];
+    store_u64(value, chain->height);
+    store_u64(value + 8, chain->first);
+    put(step, &key, SPAN_OF(value));
+}
+
+static enum err load_header(struct chain *chain, struct step *step) {
+    struct buf block = {0};
+    enum err err = chain_block(step, chain->height, &block);
+    if (err == OK && block.n < BLOCK_HEADER_BYTES)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        err = block_header_decode(&chain->header, span_of(block.p, BLOCK_HEADER_BYTES));
+    if (err == OK && chain->header.height != chain->height)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        block_id_of(&chain->id, &chain->header);
+    buf_free(&block);
+    return err == OK ? OK : ERR_CORRUPT;
+}
+
+enum err chain_load(struct chain *chain, struct step *step, uint64_t keep_blocks) {
+    struct key key = head_key();
+    uint8_t value[16];
+    enum err err = get_fixed(step, &key, value, sizeof(value));
+    memset(chain, 0, sizeof(*chain));
+    chain->keep_blocks = keep_blocks;
+    chain->first = 1;
+    if (err == ERR_NOT_FOUND)
+        return OK;
+    if (err != OK)
+        return ERR_CORRUPT;
+    chain->height = load_u64(value);
+    chain->first = load_u64(value + 8);
+    return load_header(chain, step);
+}
+
+// ---- appending
+
+static void index_for_account(struct step *step, const struct account_id *account, const struct tx_id *id) {
+    uint64_t number = chain_tx_count(step, account);
+    struct key entry = key_of_entry(account, number);
+    struct key count = key_of_id(LEDGER_ACCOUNTS, account->bytes);
+    uint8_t value[8];
+    store_u64(value, number + 1);
+    put(step, &entry, SPAN_OF(id->bytes));
+    put(step, &count, SPAN_OF(value));
+}
+
+static void index_tx(struct step *step, const struct chain_tx *tx, uint64_t height, uint32_t index) {
+    struct key key = key_of_id(LEDGER_TXS, tx->id.bytes);
+    uint8_t place[12];
+    store_u64(place, height);
+    store_u32(place + 8, index);
+    put(step, &key, SPAN_OF(place));
+    for (size_t i = 0; i < tx->account_count; i++)
+        index_for_account(step, &tx->accounts[i], &tx->id);
+}
+
+// Transactions stay known by id and in their accounts' histories: that is what keeps people's records whole.
+static void prune(struct chain *chain, struct step *step) {
+    while (chain->keep_blocks > 0 && chain->height - chain->first >= chain->keep_blocks) {
+        struct key block = key_of_number(LEDGER_BLOCKS, chain->first);
+        struct key certificate = key_of_number(LEDGER_CERTIFICATES, chain->first);
+        struct key results = key_of_number(LEDGER_RESULTS, chain->first);
+        forget(step, &block);
+        forget(step, &certificate);
+        forget(step, &results);
+        chain->first++;
+    }
+}
+
+static void put_certificate(struct step *step, const struct certificate *certificate) {
+    uint8_t bytes[CERTIFICATE_BYTES_MAX];
+    struct key key = key_of_number(LEDGER_CERTIFICATES, certificate->height);
+    put(step, &key, span_of(bytes, certificate_encode(bytes, certificate)));
+}
+
+static void put_results(struct step *step, uint64_t height, const struct chain_tx *txs, uint32_t count) {
+    struct key key = key_of_number(LEDGER_RESULTS, height);
+    uint8_t results[BLOCK_TXS_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        results[i] = txs[i].result;
+    put(step, &key, span_of(results, count));
+}
+
+void chain_append(struct chain *chain, struct step *step, const struct block_header *header, struct span block,
+                  const struct certificate *certificate, const struct chain_tx *txs) {
+    ASSERT(header->height == chain->height + 1 && certificate->height == header->height);
+    struct key by_height = key_of_number(LEDGER_BLOCKS, header->height);
+    uint8_t height[8];
+    chain->height = header->height;
+    chain->header = *header;
+    block_id_of(&chain->id, header);
+    struct key by_id = key_of_id(LEDGER_HEIGHTS, chain->id.bytes);
+    store_u64(height, header->height);
+    put(step, &by_height, block);
+    put(step, &by_id, SPAN_OF(height));
+    put_certificate(step, certificate);
+    if (header->tx_count > 0)
+        put_results(step, header->height, txs, header->tx_count);
+    for (uint32_t i = 0; i < header->tx_count; i++)
+        index_tx(step, &txs[i], header->height, i);
+    prune(chain, step);
+    put_head(chain, step);
+}
+
+// ---- reading
+
+enum err chain_block(struct step *step, uint64_t height, struct buf *block) {
+    struct key key = key_of_number(LEDGER_BLOCKS, height);
+    return get(step, &key, block);
+}
+
+enum err chain_certificate(struct step *step, uint64_t height, struct buf *certificate) {
+    struct key key = key_of_number(LEDGER_CERTIFICATES, height);
+    return get(step, &key, certificate);
+}
+
+enum err chain_height_of(struct step *step, const struct block_id *id, uint64_t *height) {
+    struct key key = key_of_id(LEDGER_HEIGHTS, id->bytes);
+    uint8_t value[8];
+    enum err err = get_fixed(step, &key, value, sizeof(value));
+    if (err == OK)
+        *height = load_u64(value);
+    return err;
+}
+
+enum err chain_tx_place(struct step *step, const struct tx_id *id, uint64_t *height, uint32_t *index) {
+    struct key key = key_of_id(LEDGER_TXS, id->bytes);
+    uint8_t value[12];
+    enum err err = get_fixed(step, &key, value, sizeof(value));
+    if (err != OK)
+        return err;
+    *height = load_u64(value);
+    *index = load_u32(value + 8);
+    return OK;
+}
+
+enum err chain_tx_result(struct step *step, uint64_t height, uint32_t index, uint8_t *result) {
+    struct key key = key_of_number(LEDGER_RESULTS, height);
+    struct buf results = {0};
+    enum err err = get(step, &key, &results);
+    if (err == OK && index >= results.n)
+        err = ERR_NOT_FOUND;
+    if (err == OK)
+        *result = results.p[index];
+    buf_free(&results);
+    return err;
+}
+
+uint64_t chain_tx_count(struct step *step, const struct account_id *account) {
+    struct key key = key_of_id(LEDGER_ACCOUNTS, account->bytes);
+    uint8_t value[8];
+    return get_fixed(step, &key, value, sizeof(value)) == OK ? load_u64(value) : 0;
+}
+
+enum err chain_tx_of(struct step *step, const struct account_id *account, uint64_t number, struct tx_id *id) {
+    struct key key = key_of_entry(account, number);
+    return get_fixed(step, &key, id->bytes, sizeof(id->bytes));
+}
+
+// ---- validator sets
+
+void chain_put_set(struct step *step, const struct validator_set *set) {
+    uint8_t bytes[VALIDATOR_SET_BYTES_MAX];
+    struct hash hash;
+    validator_set_hash(&hash, set);
+    struct key key = key_of_id(LEDGER_SETS, hash.bytes);
+    put(step, &key, span_of(bytes, validator_set_encode(bytes, set)));
+}
+
+enum err chain_set(struct step *step, const struct hash *hash, struct validator_set *set) {
+    struct key key = key_of_id(LEDGER_SETS, hash->bytes);
+    struct buf bytes = {0};
+    enum err err = get(step, &key, &bytes);
+    if (err == OK)
+        err = validator_set_decode(set, buf_span(&bytes)) == OK ? OK : ERR_CORRUPT;
+    buf_free(&bytes);
+    return err;
+}

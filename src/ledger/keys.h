@@ -1,0 +1,21 @@
+// Keys of the ledger in the node's store: KV_SPACE_LEDGER, a letter, and what it is about.
+#ifndef SOTTO_LEDGER_KEYS_H
+#define SOTTO_LEDGER_KEYS_H
+
+enum ledger_space {
+    LEDGER_STATE = 's',        // state entries (state.h)
+    LEDGER_TREE = 't',         // nodes of the tree over them (tree.h)
+    LEDGER_HEAD = 'h',         // nothing else: height of the head 8 | lowest height held 8
+    LEDGER_BLOCKS = 'b',       // height 8: block
+    LEDGER_CERTIFICATES = 'c', // height 8: certificate of the block
+    LEDGER_RESULTS = 'r',      // height 8: what became of each transaction, a byte each
+    LEDGER_HEIGHTS = 'i',      // block id 32: height 8
+    LEDGER_TXS = 'x',          // transaction id 32: height 8 | index 4
+    LEDGER_ACCOUNTS = 'a',     // account 32: number of its transactions 8
+    LEDGER_ACCOUNT_TXS = 'n',  // account 32 | number from 0 8: transaction id 32
+    LEDGER_SETS = 'v',         // hash 32: validator set
+    LEDGER_BUNDLES = 'd',      // epoch 4: its directory as relays and clients get it
+    LEDGER_LIGHT = 'l',        // nothing else: what the light client trusts
+};
+
+#endif

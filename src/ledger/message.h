@@ -1,0 +1,97 @@
+// What ledger links carry: bodies of frames, as codecs. The frame itself (length, kind) is the node's.
+// docs/spec/ledger-links.md is the specification. Spans of decoded bodies point into the frame.
+#ifndef SOTTO_LEDGER_MESSAGE_H
+#define SOTTO_LEDGER_MESSAGE_H
+
+#include "ledger/block.h"
+#include "wire/address.h"
+
+enum ledger_frame {
+    // Anybody's, within limits by address.
+    FRAME_STATUS = 16,      // where the sender stands; on opening, and when its head has moved
+    FRAME_GET_BLOCK = 17,   // height 8
+    FRAME_BLOCK = 18,       // height 8 | block and certificate, or nothing: not held
+    FRAME_GET_RANGE = 19,   // from 8 | count 2
+    FRAME_RANGE = 20,       // from 8 | blocks with certificates, as many as fit, from `from` on; none: not held
+    FRAME_GET_HEADERS = 21, // from 8 | count 2
+    FRAME_HEADERS = 22,     // from 8 | headers with certificates
+    FRAME_GET_LIGHT = 23,   // height 8: what a light client needs to trust that height
+    FRAME_LIGHT = 24,       // height 8 | light block, or nothing
+    FRAME_TXS = 25,         // transactions on their way to the proposers
+    FRAME_SUBMIT = 26,      // one transaction whose sender wants to hear what became of it
+    FRAME_SUBMITTED = 27,   // its id 32 | verdict 1
+    FRAME_GET_PEERS = 28,   // empty
+    FRAME_PEERS = 29,       // validators and followers that can be dialled
+    FRAME_MEMBER = 30,      // proves that the sender holds a validator's key
+    // Members' only: validators and those that follow.
+    FRAME_PROPOSAL = 48,
+    FRAME_VOTE = 49,
+    FRAME_CERTIFICATE = 50, // of a decided height, for one that is behind
+};
+
+#define FRAME_MEMBERS_FIRST FRAME_PROPOSAL
+#define RANGE_COUNT_MAX 512
+#define HEADERS_COUNT_MAX 1024
+#define PEERS_MAX 32
+#define TXS_BYTES_MAX (64 * 1024)
+#define ANSWER_BYTES_MAX (1024 * 1024) // of a range or of headers: what goes beyond is asked for again
+
+struct peer_status {
+    uint64_t height; // of the head, 0: genesis
+    struct block_id head;
+    uint64_t first_height; // of the blocks it can serve
+};
+
+#define STATUS_BYTES (8 + 32 + 8)
+
+size_t peer_status_encode(uint8_t out[static STATUS_BYTES], const struct peer_status *status);
+enum err peer_status_decode(struct peer_status *out, struct span body);
+
+#define GET_HEIGHT_BYTES 8
+#define GET_SPAN_BYTES 10
+
+size_t get_height_encode(uint8_t out[static GET_HEIGHT_BYTES], uint64_t height); // GET_BLOCK, GET_LIGHT
+enum err get_height_decode(uint64_t *height, struct span body);
+// GET_RANGE, GET_HEADERS; count is 1 to count_max.
+size_t get_span_encode(uint8_t out[static GET_SPAN_BYTES], uint64_t from, uint16_t count);
+enum err get_span_decode(uint64_t *from, uint16_t *count, struct span body, uint16_t count_max);
+
+// A height and what was found there: BLOCK, LIGHT; also the beginning of RANGE and HEADERS.
+void found_encode(struct buf *out, uint64_t height, struct span found);
+enum err found_decode(uint64_t *height, struct span *found, struct span body);
+
+// Parts with their lengths, one after the other: block and certificate in BLOCK; those pairs in RANGE; header and
+// certificate pairs in HEADERS; transactions in TXS.
+void part_append(struct buf *out, struct span part);       // length 4 | part
+struct span part_read(struct reader *r, size_t bytes_max); // fails the reader when it is longer, or empty
+
+struct peer_address {
+    uint8_t key[32];
+    struct address address;
+};
+
+void peers_encode(struct buf *out, const struct peer_address *peers, size_t count);
+enum err peers_decode(struct peer_address out[static PEERS_MAX], size_t *count, struct span body);
+
+// Proof of membership: the validator's key, and its signature over the identities of both ends of the link, so that it
+// is of no use on any other. A peer without an identity counts as zeros.
+struct member {
+    struct sign_public key;
+    struct signature signature; // domain "sotto member 1", network, sender's identity, receiver's identity
+};
+
+#define MEMBER_BYTES (32 + 64)
+
+size_t member_encode(uint8_t out[static MEMBER_BYTES], const struct member *member);
+enum err member_decode(struct member *out, struct span body);
+void member_sign(struct member *member, const struct sign_secret *validator, const struct network_id *network,
+                 const struct relay_id *from, const struct relay_id *to);
+enum err member_verify(const struct member *member, const struct network_id *network, const struct relay_id *from,
+                       const struct relay_id *to); // ERR_AUTH
+
+#define SUBMITTED_BYTES 33
+
+size_t submitted_encode(uint8_t out[static SUBMITTED_BYTES], const struct tx_id *id, uint8_t verdict);
+enum err submitted_decode(struct tx_id *id, uint8_t *verdict, struct span body);
+
+#endif
