@@ -16,10 +16,14 @@ static bool copy_query(char *out, size_t size, struct lws *wsi) {
     char part[HTTP_QUERY_BYTES_MAX];
     size_t n = 0;
     for (int i = 0;; i++) {
+        // Asked first: some versions say of one that does not fit that there is none.
+        if (lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) >= (int)sizeof(part)) {
+            return false;
+        }
         int got = lws_hdr_copy_fragment(wsi, part, sizeof(part), WSI_TOKEN_HTTP_URI_ARGS, i);
         if (got < 0) {
             out[n] = '\0';
-            return got != -2; // -2: longer than the part
+            return true;
         }
         if (n + 3 * (size_t)got + 2 > size) {
             return false;

@@ -411,6 +411,17 @@ static void a_path_is_decoded_and_a_query_handed_on(void **state) {
     close(fd);
 }
 
+static void a_query_too_long_is_refused_and_not_ignored(void **state) {
+    struct rig *rig = *state;
+    char line[1200] = "GET /v1/messages?after=";
+    memset(line + strlen(line), '1', 1024);
+    int fd = dial(&rig->config.api);
+    say_api(rig, fd, line, "", "");
+    hear(rig, fd, "HTTP/1.1 414");
+    assert_int_equal(rig->asked_count, 0);
+    close(fd);
+}
+
 static void bodies_too_long_or_of_unknown_length_are_refused(void **state) {
     struct rig *rig = *state;
     int fd = dial(&rig->config.api);
@@ -628,6 +639,7 @@ int main(void) {
         HTTP_TEST(foreign_names_and_origins_are_refused),
         HTTP_TEST(a_body_comes_whole_in_pieces),
         HTTP_TEST(a_path_is_decoded_and_a_query_handed_on),
+        HTTP_TEST(a_query_too_long_is_refused_and_not_ignored),
         HTTP_TEST(bodies_too_long_or_of_unknown_length_are_refused),
         cmocka_unit_test_setup_teardown(a_body_that_never_comes_is_waited_for_so_long, begin_impatient, finish),
         HTTP_TEST(more_connections_than_allowed_are_closed_at_once),
