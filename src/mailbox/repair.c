@@ -154,7 +154,7 @@ static const struct digests *own_digests(const struct peer *peer) {
 
 void digests_root(uint8_t root[static REPAIR_DIGEST_BYTES], const struct digests *digests) {
     struct hash hash;
-    hash_bytes(&hash, "sotto repair root 1", span_of(digests, sizeof *digests));
+    hash_bytes(&hash, "sotto repair root 2", span_of(digests, sizeof *digests));
     memcpy(root, hash.bytes, REPAIR_DIGEST_BYTES);
 }
 

@@ -43,8 +43,9 @@ struct digests {
 };
 
 unsigned bucket_of_mailbox(const struct mailbox_id *id);
-// What an entry adds, by exclusive or, to the digest of its bucket.
-void entry_digest(uint8_t out[static REPAIR_DIGEST_BYTES], const struct offer_entry *offer);
+// Takes an entry into the digest of its bucket, zeros at first. Entries come in the order of their keys: what is
+// chained so collides only where the hash does, whoever chose the entries.
+void digest_add(uint8_t digest[static REPAIR_DIGEST_BYTES], const struct offer_entry *offer);
 void digests_root(uint8_t root[static REPAIR_DIGEST_BYTES], const struct digests *digests);
 
 struct scanned {

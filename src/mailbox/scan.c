@@ -94,23 +94,18 @@ unsigned bucket_of_mailbox(const struct mailbox_id *id) {
 
 _Static_assert(REPAIR_BUCKETS == 1 << (16 - 7), "a bucket is 9 bits");
 
+_Static_assert(REPAIR_DIGEST_BYTES == sizeof(struct hash), "a digest is a whole hash");
+
 // Expiries are not in it: replicas that learn of a deletion without the item remember it for longer.
-void entry_digest(uint8_t out[static REPAIR_DIGEST_BYTES], const struct offer_entry *offer) {
+void digest_add(uint8_t digest[static REPAIR_DIGEST_BYTES], const struct offer_entry *offer) {
     uint8_t tail[9];
     tail[0] = (uint8_t)offer->kind;
     store_u64(tail + 1, offer->kind == ENTRY_POLICY ? offer->number : 0);
-    const struct span parts[] = {SPAN_OF(offer->mailbox.bytes), SPAN_OF(offer->item.bytes), SPAN_OF(tail)};
+    const struct span parts[] = {span_of(digest, REPAIR_DIGEST_BYTES), SPAN_OF(offer->mailbox.bytes),
+                                 SPAN_OF(offer->item.bytes), SPAN_OF(tail)};
     struct hash hash;
-    hash_parts(&hash, "sotto repair 1", parts, 3);
-    memcpy(out, hash.bytes, REPAIR_DIGEST_BYTES);
-}
-
-static void add_digest(struct digests *digests, const struct offer_entry *offer) {
-    uint8_t digest[REPAIR_DIGEST_BYTES];
-    entry_digest(digest, offer);
-    uint8_t *bucket = digests->buckets[bucket_of_mailbox(&offer->mailbox)];
-    for (size_t i = 0; i < REPAIR_DIGEST_BYTES; i++)
-        bucket[i] ^= digest[i];
+    hash_parts(&hash, "sotto repair 2", parts, 4);
+    memcpy(digest, hash.bytes, REPAIR_DIGEST_BYTES);
 }
 
 static void take_census(struct scan_job *job, const struct homes *homes, const struct entry *entry,
@@ -125,7 +120,7 @@ static void take_census(struct scan_job *job, const struct homes *homes, const s
             continue;
         if (job->digests[relay] == NULL)
             job->digests[relay] = NEW(struct digests);
-        add_digest(job->digests[relay], offer);
+        digest_add(job->digests[relay]->buckets[bucket_of_mailbox(&offer->mailbox)], offer);
     }
 }
 

@@ -1,17 +1,20 @@
 // Messages between the replicas of a mailbox, on the links between relays. The bodies of the message kinds 64 to 95.
 // docs/spec/replication.md is the specification.
 //
-//   REPLICATE  id 8 | set | mailbox 32 | expiry_ms 8 | token 32 | stamp 8 | item 1,504     store this and sign a
-//   receipt RECEIPT    id 8 | status 1 | epoch 4 | index 1 | rank 1 | signature 64                 the answer RECEIPTS
-//   mailbox 32 | item hash 32 | set | count 1 | n x (index 1 | rank 1 | signature 64)   for the other's keeping OWNED
-//   id 8 | replica 32 | a DELETE or POLICY operation as its owner signed it for that replica ITEM       id 8 | mailbox
-//   32 | expiry_ms 8 | token hash 16 | item 1,504                repair: keep this DONE       id 8 | status 1 OWNED or
-//   ITEM is durable, or not ROOT       membership 4 | root 16                                                      all
-//   digests in one DIGESTS    membership 4 | 512 x digest 16                                              of what two
-//   homes share DIFFER     membership 4 | bits 64                                                      the buckets that
-//   differ OFFER      id 8 | count 2 | n x (kind 1 | mailbox 32 | item hash 32 | number 8)        what I hold ANSWER id
-//   8 | count 2 | n x answer 1                                               which of it I want set        epoch 4 |
-//   count 1 | n x relay 32
+// clang-format off
+//   REPLICATE  id 8 | set | mailbox 32 | expiry_ms 8 | token 32 | stamp 8 | item 1,504     store this and sign a receipt
+//   RECEIPT    id 8 | status 1 | epoch 4 | index 1 | rank 1 | signature 64                 the answer
+//   RECEIPTS   mailbox 32 | item hash 32 | set | count 1 | n x (index 1 | rank 1 | signature 64)   for the other's keeping
+//   OWNED      id 8 | replica 32 | a DELETE or POLICY operation as its owner signed it for that replica
+//   ITEM       id 8 | mailbox 32 | expiry_ms 8 | token hash 16 | item 1,504                repair: keep this
+//   DONE       id 8 | status 1                                                             OWNED or ITEM is durable, or not
+//   ROOT       membership 4 | root 32                                                      all digests in one
+//   DIGESTS    membership 4 | 512 x digest 32                                              of what two homes share
+//   DIFFER     membership 4 | bits 64                                                      the buckets that differ
+//   OFFER      id 8 | count 2 | n x (kind 1 | mailbox 32 | item hash 32 | number 8)        what I hold
+//   ANSWER     id 8 | count 2 | n x answer 1                                               which of it I want
+//   set        epoch 4 | count 1 | n x relay 32
+// clang-format on
 #ifndef SOTTO_WIRE_REPLICA_H
 #define SOTTO_WIRE_REPLICA_H
 
@@ -46,7 +49,7 @@ enum offer_answer {
 };
 
 #define REPAIR_BUCKETS 512 // by the first 9 bits of the mailbox
-#define REPAIR_DIGEST_BYTES 16
+#define REPAIR_DIGEST_BYTES 32
 #define OFFER_ENTRIES_MAX 128
 #define OFFER_ENTRY_BYTES (1 + 32 + 32 + 8)
 
@@ -75,7 +78,7 @@ struct replica_message {
     struct receipt receipts[REPLICAS_MAX];
     struct relay_id replica; // OWNED: whom the owner addressed
     struct span operation;   // OWNED
-    const uint8_t *digests;  // ROOT: 16 bytes; DIGESTS: REPAIR_BUCKETS x 16
+    const uint8_t *digests;  // ROOT: REPAIR_DIGEST_BYTES; DIGESTS: REPAIR_BUCKETS x as many
     const uint8_t *buckets;  // DIFFER: REPAIR_BUCKETS bits, the highest of a byte first
     size_t count;            // OFFER, ANSWER
     struct offer_entry entries[OFFER_ENTRIES_MAX];

@@ -370,7 +370,7 @@ def replica_messages():
     operation = o.owners(o.DELETE, EPOCH, MAILBOX, CLOCK, o.delete_arguments([(ITEM_HASH, drawn("delivery secret"))]),
                          SURBS[:1], NETWORK, RELAY_IDS[2], MAILBOX_SEED)
     entries = [(1, MAILBOX, ITEM_HASH, EXPIRY), (2, MAILBOX, drawn("deleted"), EXPIRY), (3, MAILBOX, bytes(32), 6)]
-    digests = [drawn(f"digest {i}", 16) for i in range(512)]
+    digests = [drawn(f"digest {i}", 32) for i in range(512)]
     buckets = drawn("buckets", 64)
     yield "replicate", {"id": 9, "epoch": EPOCH, "token": token.hex(), "stamp": 99}, o.replicate(
         9, EPOCH, relays, MAILBOX, EXPIRY, token, 99, ITEM)
@@ -405,19 +405,19 @@ def refused_replica_messages():
     yield "an offer of 129 entries", o.offer(1, [entry] * 129)
     yield "an entry of an unknown kind", o.offer(1, [(4,) + entry[1:]])
     yield "an unknown answer", o.answer(1, [3])
-    yield "digests too few", o.digests_message(EPOCH, [bytes(16)] * 511)
+    yield "digests too few", o.digests_message(EPOCH, [bytes(32)] * 511)
 
 
 def replication():
-    entries = [(1, MAILBOX, ITEM_HASH, EXPIRY), (2, drawn("another mailbox"), ITEM_HASH, EXPIRY),
-               (3, MAILBOX, bytes(32), 6)]
+    entries = sorted([(1, MAILBOX, ITEM_HASH, EXPIRY), (2, drawn("another mailbox"), ITEM_HASH, EXPIRY),
+                      (3, MAILBOX, bytes(32), 6)], key=lambda entry: entry[1:3])
     return {
         "network": NETWORK.hex(), "mailbox": MAILBOX.hex(), "expiry_ms": EXPIRY, "item": ITEM.hex(),
         "item_hash": ITEM_HASH.hex(), "relays": [relay.hex() for relay in RELAY_IDS[:3]],
         "messages": [{"name": name, **fields, "message": message.hex()} for name, fields, message in replica_messages()],
         "refused": [{"why": why, "message": message.hex()} for why, message in refused_replica_messages()],
         "entries": [{"kind": kind, "mailbox": mailbox.hex(), "item": item.hex(), "number": number,
-                     "bucket": o.repair_bucket(mailbox), "digest": o.entry_digest(kind, mailbox, item, number).hex()}
+                     "bucket": o.repair_bucket(mailbox), "digest": o.digest_add(bytes(32), kind, mailbox, item, number).hex()}
                     for kind, mailbox, item, number in entries],
         "root": o.repair_root(o.bucket_digests(entries)).hex(),
     }

@@ -241,18 +241,17 @@ def repair_bucket(mailbox):
     return int.from_bytes(mailbox[:2], "big") >> 7
 
 
-def entry_digest(kind, mailbox, item, number):
-    return H("sotto repair 1", mailbox, item, u8(kind), u64(number if kind == 3 else 0))[:16]
+def digest_add(digest, kind, mailbox, item, number):
+    return H("sotto repair 2", digest, mailbox, item, u8(kind), u64(number if kind == 3 else 0))
 
 
 def bucket_digests(entries):
-    digests = [bytes(16)] * 512
-    for kind, mailbox, item, number in entries:
+    digests = [bytes(32)] * 512
+    for kind, mailbox, item, number in sorted(entries, key=lambda entry: entry[1:3]):
         bucket = repair_bucket(mailbox)
-        both = zip(digests[bucket], entry_digest(kind, mailbox, item, number))
-        digests[bucket] = bytes(a ^ b for a, b in both)
+        digests[bucket] = digest_add(digests[bucket], kind, mailbox, item, number)
     return digests
 
 
 def repair_root(digests):
-    return H("sotto repair root 1", b"".join(digests))[:16]
+    return H("sotto repair root 2", b"".join(digests))

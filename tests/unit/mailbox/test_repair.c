@@ -360,14 +360,13 @@ static void digests_are_those_of_the_specification(void **state) {
         json_hex_into(entry.mailbox.bytes, 32, one, "mailbox");
         json_hex_into(entry.item.bytes, 32, one, "item");
         uint8_t expected[REPAIR_DIGEST_BYTES];
-        uint8_t made[REPAIR_DIGEST_BYTES];
+        uint8_t made[REPAIR_DIGEST_BYTES] = {0};
         json_hex_into(expected, sizeof expected, one, "digest");
-        entry_digest(made, &entry);
+        digest_add(made, &entry);
         assert_memory_equal(made, expected, sizeof made);
         unsigned bucket = bucket_of_mailbox(&entry.mailbox);
         assert_int_equal(bucket, json_integer_value(json_object_get(one, "bucket")));
-        for (size_t j = 0; j < sizeof made; j++)
-            digests.buckets[bucket][j] ^= made[j];
+        digest_add(digests.buckets[bucket], &entry);
     }
     uint8_t expected[REPAIR_DIGEST_BYTES];
     uint8_t root[REPAIR_DIGEST_BYTES];
@@ -377,9 +376,74 @@ static void digests_are_those_of_the_specification(void **state) {
     json_decref(file);
 }
 
+#define DIGEST_BITS (8 * REPAIR_DIGEST_BYTES)
+
+// Of more random vectors than they have bits some xor to zero: which, by elimination. A row is a vector, and behind it
+// the set of those that were added up to it.
+struct row {
+    uint8_t digest[REPAIR_DIGEST_BYTES];
+    uint8_t set[DIGEST_BITS / 8 + 1];
+};
+
+static void row_xor(struct row *row, const struct row *other) {
+    for (size_t i = 0; i < sizeof row->digest; i++)
+        row->digest[i] ^= other->digest[i];
+    for (size_t i = 0; i < sizeof row->set; i++)
+        row->set[i] ^= other->set[i];
+}
+
+static bool bit_of(const uint8_t *bytes, size_t i) {
+    return (bytes[i / 8] >> i % 8 & 1) != 0;
+}
+
+static const struct row *eliminate(struct row *rows, size_t count) {
+    size_t next = 0;
+    for (size_t bit = 0; bit < DIGEST_BITS && next < count; bit++) {
+        size_t pivot = next;
+        while (pivot < count && !bit_of(rows[pivot].digest, bit))
+            pivot++;
+        if (pivot == count)
+            continue;
+        struct row swapped = rows[pivot];
+        rows[pivot] = rows[next];
+        rows[next] = swapped;
+        for (size_t i = next + 1; i < count; i++) {
+            if (bit_of(rows[i].digest, bit))
+                row_xor(&rows[i], &rows[next]);
+        }
+        next++;
+    }
+    return &rows[count - 1];
+}
+
+static void items_chosen_to_cancel_each_other_out_do_not_hide_from_a_comparison(void **state) {
+    (void)state;
+    enum { COUNT = DIGEST_BITS + 1 };
+    struct offer_entry entries[COUNT];
+    struct row *rows = calloc(COUNT, sizeof *rows);
+    assert_non_null(rows);
+    for (size_t i = 0; i < COUNT; i++) {
+        entries[i] = (struct offer_entry){.kind = ENTRY_ITEM};
+        store_u64(entries[i].item.bytes, i); // sorted
+        digest_add(rows[i].digest, &entries[i]);
+        rows[i].set[i / 8] = (uint8_t)(1U << i % 8);
+    }
+    const struct row *chosen = eliminate(rows, COUNT);
+    static const uint8_t zeros[REPAIR_DIGEST_BYTES];
+    assert_memory_equal(chosen->digest, zeros, sizeof zeros); // what an exclusive or would make of them
+    uint8_t digest[REPAIR_DIGEST_BYTES] = {0};
+    for (size_t i = 0; i < COUNT; i++) {
+        if (bit_of(chosen->set, i))
+            digest_add(digest, &entries[i]);
+    }
+    assert_memory_not_equal(digest, zeros, sizeof zeros);
+    free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_those_of_the_specification),
+        cmocka_unit_test(items_chosen_to_cancel_each_other_out_do_not_hide_from_a_comparison),
         cmocka_unit_test(a_replica_that_returns_gets_what_it_missed),
         cmocka_unit_test(a_stand_in_hands_its_items_back_and_forgets_them),
         cmocka_unit_test(a_stand_in_forgets_nothing_that_was_not_acknowledged),
