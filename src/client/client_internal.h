@@ -182,6 +182,7 @@ struct own_mailbox {
     struct relay_id visits[VISITS_MAX]; // to look at before the next round
     size_t cursor_count;
     struct cursor_slot cursors[CURSORS_MAX];
+    bool stamping; // its stamp is being looked for
     // deleting
     struct delete_state *deletes;
     size_t delete_count;
@@ -404,6 +405,7 @@ void own_free(struct own_mailbox *own);
 void own_retire(struct client *client, struct step *step, struct own_mailbox *own);
 void own_pump(struct client *client, struct step *step, struct own_mailbox *own);
 void own_policy_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
+void own_stamped(struct client *client, struct step *step, uint64_t number, uint64_t stamp);
 void own_delete_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
 // Queues an item for deletion, durably. False: no room.
 bool own_delete(struct step *step, struct own_mailbox *own, const struct delete_state *state);
@@ -481,7 +483,14 @@ void answer_error(struct client *client, struct step *step, uint64_t id, enum er
 const char *client_why_not_ready(const struct client *client); // NULL: ready
 
 // ---- jobs.c: what runs beside the loop
-enum client_job_kind { CLIENT_JOB_LOAD, CLIENT_JOB_LIST, CLIENT_JOB_STAMP, CLIENT_JOB_BACKUP, CLIENT_JOB_PURGE };
+enum client_job_kind {
+    CLIENT_JOB_LOAD,
+    CLIENT_JOB_LIST,
+    CLIENT_JOB_STAMP,
+    CLIENT_JOB_MAILBOX_STAMP,
+    CLIENT_JOB_BACKUP,
+    CLIENT_JOB_PURGE
+};
 
 struct client_job {
     struct job job; // first
@@ -495,6 +504,7 @@ void job_load_start(struct step *step);
 void job_list_start(struct step *step, uint64_t request, uint64_t cursor, uint32_t limit);
 void job_stamp_start(struct client *client, struct step *step, const struct outbox_entry *entry,
                      const uint8_t item[static ITEM_BYTES], unsigned bits);
+void job_mailbox_stamp_start(struct client *client, struct step *step, const struct own_mailbox *own, unsigned bits);
 void job_purge_start(struct step *step);
 void jobs_done(struct client *client, struct step *step, struct job *job);
 

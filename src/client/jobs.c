@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "client/client_internal.h"
 
 #define PURGE_MAX 1000 // keys forgotten in one go
@@ -129,6 +130,22 @@ static void stamp_run(struct job *job, const struct kv_snapshot *snapshot) {
         stamp->stamp++;
 }
 
+struct mailbox_stamp_job {
+    struct client_job base;
+    uint64_t number;
+    struct network_id network;
+    struct mailbox_id mailbox;
+    unsigned bits;
+    uint64_t stamp;
+};
+
+static void mailbox_stamp_run(struct job *job, const struct kv_snapshot *snapshot) {
+    struct mailbox_stamp_job *stamp = (struct mailbox_stamp_job *)job;
+    (void)snapshot;
+    while (!mailbox_stamp_fits(stamp->stamp, stamp->bits, &stamp->network, &stamp->mailbox))
+        stamp->stamp++;
+}
+
 static void plain_free(struct job *job) {
     free(job);
 }
@@ -141,6 +158,17 @@ void job_stamp_start(struct client *client, struct step *step, const struct outb
     stamp->mailbox = entry->state.mailbox;
     stamp->bits = bits;
     item_hash_of(&stamp->item, &stamp->network, &stamp->mailbox, entry->state.expiry_ms, item);
+    step_start(step, &stamp->base.job);
+}
+
+void job_mailbox_stamp_start(struct client *client, struct step *step, const struct own_mailbox *own, unsigned bits) {
+    ASSERT(bits <= STAMP_WORK_MAX);
+    struct mailbox_stamp_job *stamp =
+        client_job_new(sizeof(*stamp), CLIENT_JOB_MAILBOX_STAMP, false, mailbox_stamp_run, plain_free);
+    stamp->number = own->state.number;
+    stamp->network = client->config.genesis->network;
+    stamp->mailbox = own->id;
+    stamp->bits = bits;
     step_start(step, &stamp->base.job);
 }
 
@@ -198,6 +226,11 @@ void jobs_done(struct client *client, struct step *step, struct job *job) {
     case CLIENT_JOB_STAMP: {
         const struct stamp_job *stamp = (const struct stamp_job *)job;
         outbox_stamped(client, step, stamp->outbox, stamp->bits, stamp->stamp);
+        break;
+    }
+    case CLIENT_JOB_MAILBOX_STAMP: {
+        const struct mailbox_stamp_job *stamp = (const struct mailbox_stamp_job *)job;
+        own_stamped(client, step, stamp->number, stamp->stamp);
         break;
     }
     case CLIENT_JOB_BACKUP:

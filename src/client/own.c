@@ -124,15 +124,47 @@ void own_retire(struct client *client, struct step *step, struct own_mailbox *ow
     own_pump(client, step, own);
 }
 
+// ---- stamp
+
+// Policies and deletions carry the mailbox's stamp, found once for good.
+static bool stamp_ready(struct client *client, struct step *step, struct own_mailbox *own) {
+    unsigned bits = client->current->stamp_bits;
+    if (mailbox_stamp_fits(own->state.stamp, bits, &client->config.genesis->network, &own->id))
+        return true;
+    if (own->stamping)
+        return false;
+    own->stamping = true;
+    if (bits <= STAMP_WORK_MAX)
+        job_mailbox_stamp_start(client, step, own, bits);
+    else
+        log_number(&step->env->log, LOG_ERROR, "client", "the network asks for more work than a mailbox can be worth",
+                   "stamp_bits", bits);
+    return false;
+}
+
+void own_stamped(struct client *client, struct step *step, uint64_t number, uint64_t stamp) {
+    struct own_mailbox *own = table_find(&client->mailboxes, number);
+    if (own == NULL)
+        return;
+    own->stamping = false;
+    own->state.stamp = stamp;
+    store_mailbox(step, &own->state);
+    own->delete_ms = 0;
+    for (size_t i = 0; i < own->replica_count; i++)
+        own->policies[i].next_ms = 0;
+    own_pump(client, step, own);
+}
+
 // ---- policy
 
 static void policy_send(struct client *client, struct step *step, struct own_mailbox *own, struct policy_slot *slot) {
     struct path_aim aim = {&slot->relay, 1, own->replicas, replicas_proper(client, own)};
     struct path_plan plan;
     slot->next_ms = step->now.mono_ms + client_retry_ms(slot->attempts);
-    if (!path_plan(client, step, &plan, &aim))
+    if (!stamp_ready(client, step, own) || !path_plan(client, step, &plan, &aim))
         return;
     struct op op = {.kind = OP_POLICY, .mailbox = own->id, .time_ms = clock_request_ms(client, step)};
+    op.stamp = own->state.stamp;
     op.version = own->state.retired ? 2 : 1; // each mailbox is new; a time would tell replicas which belong together
     if (!own->state.retired) {
         op.count = 1;
@@ -240,9 +272,10 @@ static void delete_pump(struct client *client, struct step *step, struct own_mai
     struct path_aim aim = {order, n, own->replicas, k};
     struct path_plan plan;
     own->delete_ms = step->now.mono_ms + client_retry_ms(own->delete_attempts);
-    if (!path_plan(client, step, &plan, &aim))
+    if (!stamp_ready(client, step, own) || !path_plan(client, step, &plan, &aim))
         return;
     struct op op = {.kind = OP_DELETE, .mailbox = own->id, .time_ms = clock_request_ms(client, step)};
+    op.stamp = own->state.stamp;
     op.count = own->delete_count < DELETE_ITEMS_MAX ? own->delete_count : DELETE_ITEMS_MAX;
     for (size_t i = 0; i < op.count; i++) {
         op.deletes[i].item = own->deletes[i].item;

@@ -154,6 +154,7 @@ void mailbox_encode(struct writer *w, const struct mailbox_state *state) {
     write_u64(w, state->created_ms);
     write_bool(w, state->ready);
     write_bool(w, state->retired);
+    write_u64(w, state->stamp);
 }
 
 enum err mailbox_decode(struct mailbox_state *out, struct span value) {
@@ -164,6 +165,7 @@ enum err mailbox_decode(struct mailbox_state *out, struct span value) {
     out->created_ms = read_u64(&r);
     out->ready = read_bool(&r);
     out->retired = read_bool(&r);
+    out->stamp = read_u64(&r);
     return finished(&r);
 }
 

@@ -67,6 +67,7 @@ struct mailbox_state {
     uint64_t created_ms; // once retired: when that was
     bool ready;          // a quorum of replicas knows its policy
     bool retired;        // its contact is gone: only its empty policy is still to be set
+    uint64_t stamp;      // the mailbox's, once it was looked for
 };
 
 enum letter_kind { LETTER_TEXT = 1, LETTER_ACK = 2 };

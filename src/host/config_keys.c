@@ -31,6 +31,8 @@ const struct config_key config_keys[] = {
     {"storage", KEY_STORAGE, AT(host.storage), 0, 0,
      "where state is kept; a user's in sqlcipher (its default) or memory"},
     {"storage_max", KEY_BYTES, AT(host.node.storage_bytes_max), 1 << 20, UINT64_C(1) << 50, "bytes of items to hold"},
+    {"storage_per_mailbox", KEY_BYTES, AT(host.node.storage_bytes_per_mailbox), 64 << 10, UINT64_C(1) << 50,
+     "bytes that one mailbox may take"},
     {"storage_free_min", KEY_BYTES, AT(host.node.storage_free_bytes_min), 0, UINT64_C(1) << 50,
      "below so much free disk no new items are taken"},
     {"packets_per_second", KEY_NUMBER, AT(host.node.packets_per_s), 1, 1000000,

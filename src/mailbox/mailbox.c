@@ -26,6 +26,7 @@ void mailbox_free(struct mailbox *mailbox) {
     repair_free(mailbox->repair);
     buf_free(&mailbox->entry_record);
     buf_free(&mailbox->body_record);
+    buf_free(&mailbox->proof_record);
     buf_free(&mailbox->record);
     buf_free(&mailbox->message);
     free(mailbox);
@@ -70,6 +71,11 @@ void mailbox_set_directory(struct mailbox *mailbox, struct step *step, struct di
     directory_unref(old_directory);
 }
 
+uint8_t mailbox_stamp_bits(const struct mailbox *mailbox) {
+    const struct directory *directory = placement_cache_directory(mailbox->current);
+    return directory != NULL ? directory->stamp_bits : mailbox->config.genesis->stamp_bits;
+}
+
 // ---- answers ----
 
 void mailbox_answer(struct mailbox *mailbox, struct step *step, const uint8_t surb[static SPHINX_SURB_BYTES],
@@ -84,7 +90,7 @@ void mailbox_answer(struct mailbox *mailbox, struct step *step, const uint8_t su
 void mailbox_answer_status(struct mailbox *mailbox, struct step *step, const struct op *op, enum op_status status) {
     struct reply reply = {.kind = op->kind, .status = status};
     if (status == OP_STAMP)
-        reply.stamp_bits = placement_cache_directory(mailbox->current)->stamp_bits;
+        reply.stamp_bits = mailbox_stamp_bits(mailbox);
     mailbox_answer(mailbox, step, op->surbs[0], &reply);
 }
 

@@ -14,6 +14,7 @@ struct mailbox_config {
     const struct genesis *genesis;      // outlives the mailbox
     uint64_t bytes_max;                 // stored items' bytes; beyond it: OP_RELAY_FULL
     uint64_t free_bytes_min;            // low-water mark of the disk
+    uint64_t mailbox_bytes_max;         // that one mailbox may take; beyond it: OP_MAILBOX_FULL
     uint32_t stranger_quota;            // 64
     uint32_t subscriptions_max;         // 100,000 a relay
     uint32_t pending_max;               // stores waiting for other replicas' receipts

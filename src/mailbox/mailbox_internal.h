@@ -62,15 +62,21 @@ uint64_t mailbox_wall_ms(const struct mailbox *mailbox, const struct step *step)
 
 // ---- items.c: every change of what is stored ----
 
+// Who brings something: its user, or another replica that has taken it already. Replicas that have not heard of each
+// other's stores may each have taken a quota of their own: as many quotas as there are ranks are taken from them.
+enum origin { ORIGIN_USER, ORIGIN_REPLICA };
+
 struct incoming {
     struct mailbox_id mailbox;
     struct item_hash hash;
     uint64_t expiry_ms;
     struct token_hash token; // zeros: a stranger's
+    uint64_t stamp;          // a stranger's
     const uint8_t *item;
 };
 
-// The entry under (mailbox, hash). ERR_NOT_FOUND. Its operation points into a buffer that the next call overwrites.
+// The entry under (mailbox, hash). ERR_NOT_FOUND. A policy's operation points into a buffer that the next call
+// overwrites.
 enum err entry_get(struct mailbox *mailbox, struct step *step, struct entry *out, const struct mailbox_id *id,
                    const struct item_hash *hash);
 void state_get(struct mailbox *mailbox, struct step *step, struct mailbox_state *out, const struct mailbox_id *id);
@@ -80,15 +86,14 @@ enum err body_get(struct mailbox *mailbox, struct step *step, struct body *out, 
                   uint64_t arrival);
 // Keeps a new item, durably; the entry must be absent. `state` is the mailbox's, and is stored.
 void item_put(struct mailbox *mailbox, struct step *step, const struct incoming *in, struct mailbox_state *state);
-// An operation of the owner's as evidence: what any replica can verify.
-struct proof {
-    struct relay_id replica;
-    struct span operation;
-};
-// Deletes one item for good: its entry becomes a tombstone. OP_RELAY_FULL when the item is not held and there is no
-// space to remember its deletion.
-enum op_status item_delete(struct mailbox *mailbox, struct step *step, const struct op *op,
-                           const struct delete_entry *what, const struct proof *proof);
+// What proves a tombstone or a policy; points into a buffer that the next call, or the next entry_get, overwrites.
+enum err proof_get(struct mailbox *mailbox, struct step *step, struct proof *out, const struct mailbox_id *id,
+                   const struct entry *entry);
+// Deletes the items of a deletion for good: their entries become tombstones, which share one proof. Held items are
+// always deleted, for a tombstone takes less than an item; of those that are not held, some are left out with
+// OP_RELAY_FULL or OP_MAILBOX_FULL when there is no space to remember their deletion.
+enum op_status items_delete(struct mailbox *mailbox, struct step *step, const struct op *op, const struct proof *proof,
+                            enum origin origin);
 // Takes a policy unless a newer one is held. OP_REFUSED then.
 enum op_status policy_put(struct mailbox *mailbox, struct step *step, const struct op *op, const struct proof *proof);
 // Forgets an entry and all that belongs to it (expired, or handed over). Lazy.
@@ -97,6 +102,8 @@ void entry_forget(struct mailbox *mailbox, struct step *step, const struct mailb
 // Marks a tombstone (repair.h).
 void tombstone_put_mark(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
                         const struct item_hash *hash, const struct entry *entry, uint64_t mark);
+// What an item takes on disk: its keys, entry and index, the receipts of the others, and itself.
+#define ITEM_SPACE_BYTES (ITEM_BYTES + 700)
 void totals_load(struct mailbox *mailbox, struct step *step);
 bool mailbox_has_space(const struct mailbox *mailbox);
 void receipts_get(struct mailbox *mailbox, struct step *step, struct receipts_record *out, const struct mailbox_id *id,
@@ -109,8 +116,12 @@ extern const struct item_hash policy_hash;
 // ---- quota.c ----
 
 bool token_hash_is_stranger(const struct token_hash *token);
+// Whether a mailbox may take more of the disk.
+bool quota_has_room(const struct mailbox *mailbox, const struct mailbox_state *state, uint64_t bytes,
+                    enum origin origin);
+// A new item that its sender stores, or that another replica brings.
 enum op_status quota_check(const struct mailbox *mailbox, const struct mailbox_state *state,
-                           const struct token_hash *token);
+                           const struct token_hash *token, enum origin origin);
 void quota_take(struct mailbox_state *state, const struct token_hash *token);
 void quota_give(struct mailbox_state *state, const struct token_hash *token);
 void quota_set_policy(struct mailbox_state *state, const struct op *op);
@@ -188,9 +199,9 @@ void owner_owned(struct mailbox *mailbox, struct step *step, const struct relay_
                  const struct replica_message *message);
 void owner_done(struct mailbox *mailbox, struct step *step, const struct relay_id *from, uint64_t id);
 void owner_timeout(struct mailbox *mailbox, struct step *step, struct pending *pending);
-// Sends an entry's signed operation to a replica. id: comes back in DONE; 0: nobody waits for it.
-void owner_send_proof(struct mailbox *mailbox, struct step *step, const struct relay_id *to, uint64_t id,
-                      const struct entry *entry);
+// Sends the operation that proves a tombstone or policy to a replica. id: comes back in DONE; 0: nobody waits for it.
+void owner_send_entry(struct mailbox *mailbox, struct step *step, const struct relay_id *to, uint64_t id,
+                      const struct mailbox_id *owner, const struct entry *entry);
 
 // ---- fetch.c ----
 
@@ -247,8 +258,9 @@ struct mailbox {
     unsigned fetches; // jobs under way
     bool expiring;    // a job is under way
     uint64_t expire_at_ms;
-    struct buf entry_record; // what entry_get, body_get read last
+    struct buf entry_record; // what entry_get, body_get, proof_get read last
     struct buf body_record;
+    struct buf proof_record;
     struct buf record; // for writing and other reads
     struct buf message;
 };
@@ -262,5 +274,6 @@ void mailbox_answer_status(struct mailbox *mailbox, struct step *step, const str
 void mailbox_send(struct mailbox *mailbox, struct step *step, const struct relay_id *to,
                   const struct replica_message *message);
 void mailbox_dropped(struct step *step, enum metric reason);
+uint8_t mailbox_stamp_bits(const struct mailbox *mailbox); // that strangers' items and mailboxes need
 
 #endif

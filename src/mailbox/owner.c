@@ -23,6 +23,12 @@ static void key_of_request(struct key *key, const struct op *op) {
     key_seen(key, op->time_ms, hash.bytes);
 }
 
+// Whoever wants a relay to keep something for a mailbox has done the work that a mailbox costs.
+static bool stamp_is_missing(const struct mailbox *mailbox, const struct op *op) {
+    return (op->kind == OP_DELETE || op->kind == OP_POLICY) &&
+           !mailbox_stamp_fits(op->stamp, mailbox_stamp_bits(mailbox), &mailbox->config.genesis->network, &op->mailbox);
+}
+
 static enum op_status check(struct mailbox *mailbox, struct step *step, const struct op *op) {
     struct standing standing;
     if (!standing_for_epoch(&standing, mailbox, op->epoch, &op->mailbox))
@@ -36,6 +42,8 @@ static enum op_status check(struct mailbox *mailbox, struct step *step, const st
     key_of_request(&seen, op);
     if (step_has(step, key_span(&seen)))
         return OP_SEEN;
+    if (stamp_is_missing(mailbox, op))
+        return OP_STAMP;
     if (op_verify(op, &mailbox->config.genesis->network, &mailbox->config.self) != OK)
         return OP_REFUSED;
     step_put(step, key_span(&seen), (struct span){NULL, 0}, KV_LAZY);
@@ -44,16 +52,10 @@ static enum op_status check(struct mailbox *mailbox, struct step *step, const st
 
 // ---- DELETE and POLICY ----
 
-static enum op_status apply(struct mailbox *mailbox, struct step *step, const struct op *op,
-                            const struct proof *proof) {
-    if (op->kind == OP_POLICY)
-        return policy_put(mailbox, step, op, proof);
-    enum op_status status = OP_OK;
-    for (size_t i = 0; i < op->count; i++) {
-        enum op_status one = item_delete(mailbox, step, op, &op->deletes[i], proof);
-        status = one != OP_OK ? one : status;
-    }
-    return status;
+static enum op_status apply(struct mailbox *mailbox, struct step *step, const struct op *op, const struct proof *proof,
+                            enum origin origin) {
+    return op->kind == OP_POLICY ? policy_put(mailbox, step, op, proof)
+                                 : items_delete(mailbox, step, op, proof, origin);
 }
 
 static void ask(struct mailbox *mailbox, struct pending *pending, const struct relay_id *relay) {
@@ -77,12 +79,18 @@ static void ask_all(struct mailbox *mailbox, struct pending *pending, const stru
     }
 }
 
-void owner_send_proof(struct mailbox *mailbox, struct step *step, const struct relay_id *to, uint64_t id,
-                      const struct entry *entry) {
-    ASSERT(entry->kind != ENTRY_ITEM);
+static void send_proof(struct mailbox *mailbox, struct step *step, const struct relay_id *to, uint64_t id,
+                       const struct proof *proof) {
     mailbox_send(mailbox, step, to,
                  &(struct replica_message){
-                     .kind = REPLICA_OWNED, .id = id, .replica = entry->replica, .operation = entry->operation});
+                     .kind = REPLICA_OWNED, .id = id, .replica = proof->replica, .operation = proof->operation});
+}
+
+void owner_send_entry(struct mailbox *mailbox, struct step *step, const struct relay_id *to, uint64_t id,
+                      const struct mailbox_id *owner, const struct entry *entry) {
+    struct proof proof;
+    if (proof_get(mailbox, step, &proof, owner, entry) == OK)
+        send_proof(mailbox, step, to, id, &proof);
 }
 
 static void answer(struct mailbox *mailbox, struct step *step, struct pending *pending) {
@@ -104,9 +112,8 @@ static void spread(struct mailbox *mailbox, struct step *step, const struct op *
     pending->op = op->kind;
     memcpy(pending->surb, op->surbs[0], sizeof pending->surb);
     ask_all(mailbox, pending, &op->mailbox);
-    const struct entry entry = {.kind = ENTRY_TOMBSTONE, .replica = proof->replica, .operation = proof->operation};
     for (size_t i = 0; i < pending->asked_count; i++)
-        owner_send_proof(mailbox, step, &pending->asked[i], pending->id, &entry);
+        send_proof(mailbox, step, &pending->asked[i], pending->id, proof);
     if (pending != &unanswered && pending->asked_count == 0)
         answer(mailbox, step, pending);
 }
@@ -115,7 +122,7 @@ static void change(struct mailbox *mailbox, struct step *step, const struct op *
     // The operation as it came: the signature follows what it covers.
     const struct proof proof = {.replica = mailbox->config.self,
                                 .operation = span_of(op->signed_part.p, op->signed_part.n + sizeof op->signature)};
-    enum op_status status = apply(mailbox, step, op, &proof);
+    enum op_status status = apply(mailbox, step, op, &proof, ORIGIN_USER);
     if (status == OP_OK)
         spread(mailbox, step, op, &proof);
     else
@@ -198,11 +205,11 @@ void owner_owned(struct mailbox *mailbox, struct step *step, const struct relay_
     if (!standing_is_replica(mailbox, &op.mailbox) && !state_exists(step, &op.mailbox)) {
         status = OP_NOT_REPLICA;
     } else if (!applied_already(mailbox, step, &op)) {
-        if (is_of_future(mailbox, step, &op) || !is_of_owner(mailbox, &op, message)) {
+        if (is_of_future(mailbox, step, &op) || stamp_is_missing(mailbox, &op) || !is_of_owner(mailbox, &op, message)) {
             mailbox_dropped(step, METRIC_MAILBOX_DROPPED_PROOF);
             return;
         }
-        status = apply(mailbox, step, &op, &(struct proof){message->replica, message->operation});
+        status = apply(mailbox, step, &op, &(struct proof){message->replica, message->operation}, ORIGIN_REPLICA);
     }
     mailbox_send(mailbox, step, from,
                  &(struct replica_message){.kind = REPLICA_DONE, .id = message->id, .status = status});

@@ -1,4 +1,5 @@
-// Who may have how many items waiting in a mailbox: the owner's contacts by their tokens, strangers apart from them.
+// Who may have how many items waiting in a mailbox: the owner's contacts by their tokens, strangers apart from them;
+// and how much of the disk all of it may take.
 #include <string.h>
 
 #include "base/assert.h"
@@ -17,10 +18,16 @@ static struct token_use *find(struct mailbox_state *state, const struct token_ha
     return NULL;
 }
 
-enum op_status quota_check(const struct mailbox *mailbox, const struct mailbox_state *state,
-                           const struct token_hash *token) {
-    if (token_hash_is_stranger(token))
-        return state->strangers < mailbox->config.stranger_quota ? OP_OK : OP_MAILBOX_FULL;
+static unsigned slack(enum origin origin) {
+    return origin == ORIGIN_REPLICA ? PLACEMENT_RANKS : 1;
+}
+
+bool quota_has_room(const struct mailbox *mailbox, const struct mailbox_state *state, uint64_t bytes,
+                    enum origin origin) {
+    return state->bytes + bytes <= mailbox->config.mailbox_bytes_max * slack(origin);
+}
+
+static enum op_status check_token(const struct mailbox_state *state, const struct token_hash *token) {
     for (size_t i = 0; i < state->count; i++) {
         const struct token_use *use = &state->tokens[i];
         if (memcmp(use->token.bytes, token->bytes, sizeof token->bytes) != 0)
@@ -32,13 +39,31 @@ enum op_status quota_check(const struct mailbox *mailbox, const struct mailbox_s
     return OP_REFUSED;
 }
 
+// Another replica may bring what an older policy allowed: to it a mailbox with a policy is as good as the token.
+static enum op_status check_quotas(const struct mailbox *mailbox, const struct mailbox_state *state,
+                                   const struct token_hash *token, enum origin origin) {
+    if (token_hash_is_stranger(token))
+        return state->strangers < mailbox->config.stranger_quota * slack(origin) ? OP_OK : OP_MAILBOX_FULL;
+    if (origin == ORIGIN_REPLICA)
+        return state->policy_version > 0 ? OP_OK : OP_REFUSED;
+    return check_token(state, token);
+}
+
+enum op_status quota_check(const struct mailbox *mailbox, const struct mailbox_state *state,
+                           const struct token_hash *token, enum origin origin) {
+    enum op_status status = check_quotas(mailbox, state, token, origin);
+    if (status == OP_OK && !quota_has_room(mailbox, state, ITEM_SPACE_BYTES, origin))
+        return OP_MAILBOX_FULL;
+    return status;
+}
+
 void quota_take(struct mailbox_state *state, const struct token_hash *token) {
     if (token_hash_is_stranger(token)) {
         state->strangers++;
         return;
     }
     struct token_use *use = find(state, token);
-    // Repair may bring an item before the policy that lists its token.
+    // Repair may bring an item that an older policy allowed.
     if (use == NULL && state->count < STATE_TOKENS_MAX) {
         use = &state->tokens[state->count++];
         *use = (struct token_use){.token = *token};

@@ -34,6 +34,13 @@ void key_receipts(struct key *out, const struct mailbox_id *mailbox, const struc
     key_of_item(out, 'r', mailbox, hash);
 }
 
+void key_proof(struct key *out, const struct mailbox_id *mailbox, const uint8_t tag[static PROOF_TAG_BYTES]) {
+    struct writer w = key_begin(out, 'p');
+    write_bytes(&w, mailbox->bytes, sizeof mailbox->bytes);
+    write_bytes(&w, tag, PROOF_TAG_BYTES);
+    out->n = w.n;
+}
+
 void key_body(struct key *out, const struct mailbox_id *mailbox, uint64_t arrival) {
     struct writer w = key_begin(out, 'b');
     write_bytes(&w, mailbox->bytes, sizeof mailbox->bytes);
@@ -118,16 +125,28 @@ void mailbox_entry_encode(struct buf *out, const struct entry *entry) {
     write_u8(&w, (uint8_t)entry->kind);
     write_u64(&w, entry->expiry_ms);
     write_u64(&w, entry->number);
-    if (entry->kind == ENTRY_ITEM) {
+    switch (entry->kind) {
+    case ENTRY_ITEM:
         write_u64(&w, entry->stored_ms);
         write_bytes(&w, entry->token.bytes, sizeof entry->token.bytes);
-    } else {
-        write_bytes(&w, entry->replica.bytes, sizeof entry->replica.bytes);
+        write_u64(&w, entry->stamp);
+        break;
+    case ENTRY_TOMBSTONE:
+        write_bytes(&w, entry->tag, sizeof entry->tag);
+        break;
+    case ENTRY_POLICY:
+        write_bytes(&w, entry->proof.replica.bytes, sizeof entry->proof.replica.bytes);
+        break;
     }
     buf_clear(out);
     buf_append(out, writer_span(&w));
-    if (entry->kind != ENTRY_ITEM)
-        buf_append(out, entry->operation);
+    if (entry->kind == ENTRY_POLICY)
+        buf_append(out, entry->proof.operation);
+}
+
+static void read_proof(struct reader *r, struct proof *proof) {
+    read_bytes(r, proof->replica.bytes, sizeof proof->replica.bytes);
+    proof->operation = read_rest(r);
 }
 
 enum err mailbox_entry_decode(struct entry *out, struct span record) {
@@ -138,12 +157,18 @@ enum err mailbox_entry_decode(struct entry *out, struct span record) {
     struct entry entry = {.kind = (enum entry_kind)kind};
     entry.expiry_ms = read_u64(&r);
     entry.number = read_u64(&r);
-    if (entry.kind == ENTRY_ITEM) {
+    switch (entry.kind) {
+    case ENTRY_ITEM:
         entry.stored_ms = read_u64(&r);
         read_bytes(&r, entry.token.bytes, sizeof entry.token.bytes);
-    } else {
-        read_bytes(&r, entry.replica.bytes, sizeof entry.replica.bytes);
-        entry.operation = read_rest(&r);
+        entry.stamp = read_u64(&r);
+        break;
+    case ENTRY_TOMBSTONE:
+        read_bytes(&r, entry.tag, sizeof entry.tag);
+        break;
+    case ENTRY_POLICY:
+        read_proof(&r, &entry.proof);
+        break;
     }
     if (!reader_done(&r))
         return ERR_CORRUPT;
@@ -153,6 +178,26 @@ enum err mailbox_entry_decode(struct entry *out, struct span record) {
 
 uint64_t entry_offer_number(const struct entry *entry) {
     return entry->kind == ENTRY_POLICY ? entry->number : entry->expiry_ms;
+}
+
+void proof_encode(struct buf *out, const struct proof_record *record) {
+    uint8_t head[1 + 32];
+    struct writer w = writer_of(head, sizeof head);
+    write_u8(&w, record->uses);
+    write_bytes(&w, record->proof.replica.bytes, sizeof record->proof.replica.bytes);
+    buf_clear(out);
+    buf_append(out, writer_span(&w));
+    buf_append(out, record->proof.operation);
+}
+
+enum err proof_decode(struct proof_record *out, struct span record) {
+    struct reader r = reader_of(record);
+    struct proof_record proof = {.uses = read_u8(&r)};
+    read_proof(&r, &proof.proof);
+    if (!reader_done(&r) || proof.uses == 0)
+        return ERR_CORRUPT;
+    *out = proof;
+    return OK;
 }
 
 void body_encode(uint8_t out[static BODY_RECORD_BYTES], const struct body *body) {
@@ -180,6 +225,7 @@ size_t state_encode(uint8_t out[static STATE_RECORD_BYTES_MAX], const struct mai
     struct writer w = writer_of(out, STATE_RECORD_BYTES_MAX);
     write_u64(&w, state->next_arrival);
     write_u64(&w, state->policy_version);
+    write_u64(&w, state->bytes);
     write_u32(&w, state->items);
     write_u32(&w, state->strangers);
     write_u8(&w, (uint8_t)state->count);
@@ -195,6 +241,7 @@ enum err state_decode(struct mailbox_state *out, struct span record) {
     struct reader r = reader_of(record);
     out->next_arrival = read_u64(&r);
     out->policy_version = read_u64(&r);
+    out->bytes = read_u64(&r);
     out->items = read_u32(&r);
     out->strangers = read_u32(&r);
     out->count = read_u8(&r);

@@ -2,13 +2,15 @@
 // byte tells the table, integers are big-endian so that keys sort by number.
 //
 //   entry     'e' mailbox 32 | item hash 32        -> kind 1 | expiry 8 | number 8 | by kind:
-//               item       stored_ms 8 | token hash 16                       number: arrival
-//               tombstone  replica 32 | the DELETE operation as signed       number: who has it (repair.h)
+//               item       stored_ms 8 | token hash 16 | stamp 8             number: arrival
+//               tombstone  tag 16 of its proof                               number: who has it (repair.h)
 //               policy     replica 32 | the POLICY operation as signed       number: version; the hash is zeros
+//   proof     'p' mailbox 32 | tag 16              -> uses 1 | replica 32 | the DELETE operation as signed
 //   body      'b' mailbox 32 | arrival 8           -> expiry 8 | item hash 32 | item 1,504
 //   expiry    'x' expiry 8 | mailbox 32 | hash 32  -> nothing: one for every entry, under its expiry
-//   state     'm' mailbox 32                       -> next arrival 8 | policy version 8 | items 4 | strangers 4 |
-//                                                     count 1 | count x (token hash 16 | quota 2 | used 4)
+//   state     'm' mailbox 32                       -> next arrival 8 | policy version 8 | bytes 8 | items 4 |
+//                                                     strangers 4 | count 1 | count x (token hash 16 | quota 2 | used
+//                                                     4)
 //   receipts  'r' mailbox 32 | item hash 32        -> has secret 1 | secret 32 | has set 1 | set and receipts
 //   seen      's' time 8 | tag 16                  -> nothing: an owner's request that was executed
 //   totals    't'                                  -> items 8 | entries 8 | bytes 8
@@ -25,6 +27,7 @@
 #define KEY_BYTES_MAX (2 + 8 + 32 + 32)
 #define BODY_RECORD_BYTES (8 + 32 + ITEM_BYTES)
 #define SEEN_TAG_BYTES 16
+#define PROOF_TAG_BYTES 16
 // What a token's holder may have waiting, and what older policies left behind.
 #define STATE_TOKENS_MAX (2 * POLICY_TOKENS_MAX)
 
@@ -35,6 +38,7 @@ struct key {
 
 struct span key_span(const struct key *key);
 void key_entry(struct key *out, const struct mailbox_id *mailbox, const struct item_hash *hash);
+void key_proof(struct key *out, const struct mailbox_id *mailbox, const uint8_t tag[static PROOF_TAG_BYTES]);
 void key_body(struct key *out, const struct mailbox_id *mailbox, uint64_t arrival);
 void key_expiry(struct key *out, uint64_t expiry_ms, const struct mailbox_id *mailbox, const struct item_hash *hash);
 void key_state(struct key *out, const struct mailbox_id *mailbox);
@@ -50,20 +54,35 @@ bool key_expiry_read(uint64_t *expiry_ms, struct mailbox_id *mailbox, struct ite
 bool key_body_read(struct mailbox_id *mailbox, uint64_t *arrival, struct span key);
 bool key_seen_read(uint64_t *time_ms, struct span key);
 
+// An operation of the owner's as evidence: what any replica can verify.
+struct proof {
+    struct relay_id replica; // whom the owner addressed
+    struct span operation;   // what the owner signed
+};
+
 struct entry {
     enum entry_kind kind;
     uint64_t expiry_ms;
-    uint64_t number;         // arrival, mark or version
-    uint64_t stored_ms;      // items
-    struct token_hash token; // items; zeros: a stranger's
-    struct relay_id replica; // tombstones and policies: whom the owner addressed
-    struct span operation;   // and what the owner signed; points into the record
+    uint64_t number;              // arrival, mark or version
+    uint64_t stored_ms;           // items
+    struct token_hash token;      // items; zeros: a stranger's
+    uint64_t stamp;               // items: a stranger's
+    uint8_t tag[PROOF_TAG_BYTES]; // tombstones: of the proof, which the deletions of one request share
+    struct proof proof;           // policies; points into the record
 };
 
 void mailbox_entry_encode(struct buf *out, const struct entry *entry);
 enum err mailbox_entry_decode(struct entry *out, struct span record); // ERR_CORRUPT
 // What an offer tells of an entry: the expiry, or a policy's version.
 uint64_t entry_offer_number(const struct entry *entry);
+
+struct proof_record {
+    uint8_t uses; // tombstones that it proves
+    struct proof proof;
+};
+
+void proof_encode(struct buf *out, const struct proof_record *record);
+enum err proof_decode(struct proof_record *out, struct span record); // ERR_CORRUPT; points into the record
 
 struct body {
     uint64_t expiry_ms;
@@ -83,13 +102,14 @@ struct token_use {
 struct mailbox_state {
     uint64_t next_arrival;
     uint64_t policy_version; // 0: no policy
+    uint64_t bytes;          // of all its entries; 0: it has none
     uint32_t items;
     uint32_t strangers;
     size_t count;
     struct token_use tokens[STATE_TOKENS_MAX];
 };
 
-#define STATE_RECORD_BYTES_MAX (8 + 8 + 4 + 4 + 1 + STATE_TOKENS_MAX * 22)
+#define STATE_RECORD_BYTES_MAX (8 + 8 + 8 + 4 + 4 + 1 + STATE_TOKENS_MAX * 22)
 
 size_t state_encode(uint8_t out[static STATE_RECORD_BYTES_MAX], const struct mailbox_state *state);
 enum err state_decode(struct mailbox_state *out, struct span record);

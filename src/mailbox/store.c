@@ -14,7 +14,7 @@ enum taken { TAKEN_NEW, TAKEN_HELD, TAKEN_DELETED };
 
 // The checks of a store, cheap ones first, and the put. Quotas and stamp ask nothing of an item that is already here.
 static enum op_status take(struct mailbox *mailbox, struct step *step, enum taken *taken, const struct incoming *in,
-                           uint64_t stamp, const struct directory *directory) {
+                           const struct directory *directory) {
     const struct genesis *genesis = mailbox->config.genesis;
     uint64_t wall_ms = mailbox_wall_ms(mailbox, step);
     if (in->expiry_ms <= wall_ms || in->expiry_ms > wall_ms + genesis->item_lifetime_ms + CLOCK_SLACK_MS)
@@ -27,11 +27,11 @@ static enum op_status take(struct mailbox *mailbox, struct step *step, enum take
     if (!mailbox_has_space(mailbox))
         return OP_RELAY_FULL;
     if (token_hash_is_stranger(&in->token) &&
-        !stamp_fits(stamp, directory->stamp_bits, &genesis->network, &in->mailbox, &in->hash))
+        !stamp_fits(in->stamp, directory->stamp_bits, &genesis->network, &in->mailbox, &in->hash))
         return OP_STAMP;
     struct mailbox_state state;
     state_get(mailbox, step, &state, &in->mailbox);
-    enum op_status status = quota_check(mailbox, &state, &in->token);
+    enum op_status status = quota_check(mailbox, &state, &in->token, ORIGIN_USER);
     if (status != OP_OK)
         return status;
     item_put(mailbox, step, in, &state);
@@ -54,9 +54,11 @@ static void count_result(struct step *step, enum op_status status, enum taken ta
 }
 
 static void incoming_of(struct incoming *in, const struct mailbox *mailbox, const struct mailbox_id *id,
-                        uint64_t expiry_ms, const struct write_token *token, const uint8_t *item) {
+                        uint64_t expiry_ms, const struct write_token *token, uint64_t stamp, const uint8_t *item) {
     *in = (struct incoming){.mailbox = *id, .expiry_ms = expiry_ms, .item = item};
-    if (!token_is_stranger(token))
+    if (token_is_stranger(token))
+        in->stamp = stamp;
+    else
         token_hash_of(&in->token, token);
     item_hash_of(&in->hash, &mailbox->config.genesis->network, id, expiry_ms, item);
 }
@@ -119,7 +121,7 @@ static void send_replicate(struct mailbox *mailbox, struct step *step, const str
     struct entry entry;
     if (pending->deleted && entry_get(mailbox, step, &entry, &pending->mailbox, &pending->item) == OK &&
         entry.kind == ENTRY_TOMBSTONE)
-        owner_send_proof(mailbox, step, to, 0, &entry);
+        owner_send_entry(mailbox, step, to, 0, &pending->mailbox, &entry);
     mailbox_send(mailbox, step, to,
                  &(struct replica_message){.kind = REPLICA_REPLICATE,
                                            .id = pending->id,
@@ -246,8 +248,8 @@ void store_execute(struct mailbox *mailbox, struct step *step, const struct op *
     if (status == OP_OK && mailbox->pendings.count >= mailbox->config.pending_max)
         status = OP_LIMIT;
     if (status == OP_OK) {
-        incoming_of(&in, mailbox, &op->mailbox, op->expiry_ms, &op->token, op->item);
-        status = take(mailbox, step, &taken, &in, op->stamp, standing.directory);
+        incoming_of(&in, mailbox, &op->mailbox, op->expiry_ms, &op->token, op->stamp, op->item);
+        status = take(mailbox, step, &taken, &in, standing.directory);
     }
     count_result(step, status, taken);
     if (status != OP_OK) {
@@ -291,8 +293,8 @@ void store_replicate(struct mailbox *mailbox, struct step *step, const struct re
     }
     struct incoming in;
     enum taken taken = TAKEN_NEW;
-    incoming_of(&in, mailbox, &message->mailbox, message->expiry_ms, &message->token, message->item);
-    enum op_status status = take(mailbox, step, &taken, &in, message->stamp, standing.directory);
+    incoming_of(&in, mailbox, &message->mailbox, message->expiry_ms, &message->token, message->stamp, message->item);
+    enum op_status status = take(mailbox, step, &taken, &in, standing.directory);
     count_result(step, status, taken);
     if (status != OP_OK) {
         send_receipt(mailbox, step, from, message->id, status, NULL);
@@ -300,7 +302,8 @@ void store_replicate(struct mailbox *mailbox, struct step *step, const struct re
     }
     struct entry entry;
     if (taken == TAKEN_DELETED && entry_get(mailbox, step, &entry, &in.mailbox, &in.hash) == OK)
-        owner_send_proof(mailbox, step, from, 0, &entry); // ahead of the receipt: it may not have heard yet
+        owner_send_entry(mailbox, step, from, 0, &in.mailbox,
+                         &entry); // ahead of the receipt: it may not have heard yet
     size_t own = index_in(&message->set, &mailbox->config.self);
     struct receipt receipt;
     sign(mailbox, &receipt, &message->set, own, ranks[own], &in);
@@ -332,7 +335,7 @@ static bool teach_policy(struct mailbox *mailbox, struct step *step, struct pend
     if ((pending->taught >> index & 1) != 0 || entry_get(mailbox, step, &policy, &pending->mailbox, &policy_hash) != OK)
         return false;
     pending->taught |= 1U << index;
-    owner_send_proof(mailbox, step, &pending->set.relays[index], 0, &policy);
+    owner_send_entry(mailbox, step, &pending->set.relays[index], 0, &pending->mailbox, &policy);
     send_replicate(mailbox, step, pending, &pending->set.relays[index]);
     return true;
 }

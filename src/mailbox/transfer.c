@@ -221,7 +221,7 @@ static bool send_entry(struct mailbox *mailbox, struct step *step, const struct 
         return false;
     metric_add(step->env->metrics, METRIC_MAILBOX_REPAIR_SENT, 1);
     if (entry.kind != ENTRY_ITEM) { // a tombstone by now, perhaps: as welcome
-        owner_send_proof(mailbox, step, to, id, &entry);
+        owner_send_entry(mailbox, step, to, id, &offer->mailbox, &entry);
         return true;
     }
     struct body body;
@@ -233,6 +233,7 @@ static bool send_entry(struct mailbox *mailbox, struct step *step, const struct 
                                            .mailbox = offer->mailbox,
                                            .expiry_ms = entry.expiry_ms,
                                            .token_hash = entry.token,
+                                           .stamp = entry.stamp,
                                            .item = body.item});
     return true;
 }
@@ -386,7 +387,7 @@ static enum offer_answer answer_one(struct mailbox *mailbox, struct step *step, 
     // be of another.
     if ((offer->kind == ENTRY_ITEM && entry.kind == ENTRY_TOMBSTONE) ||
         (offer->kind == ENTRY_POLICY && entry.kind == ENTRY_POLICY && entry.number > offer->number))
-        owner_send_proof(mailbox, step, from, 0, &entry);
+        owner_send_entry(mailbox, step, from, 0, &offer->mailbox, &entry);
     return OFFER_HAVE;
 }
 
@@ -411,8 +412,14 @@ static enum op_status keep(struct mailbox *mailbox, struct step *step, const str
         return OP_OK; // held, or deleted: a tombstone wins
     if (!mailbox_has_space(mailbox))
         return OP_RELAY_FULL;
+    if (token_hash_is_stranger(&in->token) &&
+        !stamp_fits(in->stamp, mailbox_stamp_bits(mailbox), &mailbox->config.genesis->network, &in->mailbox, &in->hash))
+        return OP_STAMP;
     struct mailbox_state state;
     state_get(mailbox, step, &state, &in->mailbox);
+    enum op_status status = quota_check(mailbox, &state, &in->token, ORIGIN_REPLICA);
+    if (status != OP_OK)
+        return status;
     item_put(mailbox, step, in, &state);
     metric_add(step->env->metrics, METRIC_MAILBOX_REPAIR_RECEIVED, 1);
     return OP_OK;
@@ -423,6 +430,7 @@ void transfer_item(struct mailbox *mailbox, struct step *step, const struct rela
     struct incoming in = {.mailbox = message->mailbox,
                           .expiry_ms = message->expiry_ms,
                           .token = message->token_hash,
+                          .stamp = message->stamp,
                           .item = message->item};
     item_hash_of(&in.hash, &mailbox->config.genesis->network, &in.mailbox, in.expiry_ms, in.item);
     enum op_status status = keep(mailbox, step, &in);

@@ -5,6 +5,7 @@ void node_config_defaults(struct node_config *config) {
     *config = (struct node_config){
         .profile = PROFILE_BALANCED,
         .storage_bytes_max = UINT64_C(10) << 30,
+        .storage_bytes_per_mailbox = UINT64_C(32) << 20,
         .storage_free_bytes_min = UINT64_C(256) << 20,
         .packets_per_s = 1000,
         .stranger_quota = 64,

@@ -26,6 +26,7 @@ struct node_config {
     struct address address;     // where others reach this node
     enum profile profile;
     uint64_t storage_bytes_max;
+    uint64_t storage_bytes_per_mailbox;
     uint64_t storage_free_bytes_min;
     uint32_t packets_per_s; // of the whole relay: sizes the replay filter
     uint32_t stranger_quota;

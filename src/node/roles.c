@@ -168,6 +168,7 @@ static enum err new_relay(struct node *node, struct buf *why) {
                                      .identity = &node->identity,
                                      .genesis = &config->genesis,
                                      .bytes_max = config->storage_bytes_max,
+                                     .mailbox_bytes_max = config->storage_bytes_per_mailbox,
                                      .free_bytes_min = config->storage_free_bytes_min,
                                      .stranger_quota = config->stranger_quota,
                                      .subscriptions_max = SUBSCRIPTIONS_MAX,

@@ -15,9 +15,11 @@ _Static_assert(OP_HEAD_BYTES + 8 + 32 + 8 + ITEM_BYTES + SPHINX_SURB_BYTES == 20
 _Static_assert(2023 <= OP_BYTES_MAX, "a store fits a packet");
 _Static_assert(OP_HEAD_BYTES + 8 + 8 + 4 + OP_SURB_BYTES_ALL + SIGNATURE_BYTES <= OP_BYTES_MAX,
                "so does a subscription");
-_Static_assert(OP_HEAD_BYTES + 8 + 1 + DELETE_ITEMS_MAX * 64 + 1 + SPHINX_SURB_BYTES + SIGNATURE_BYTES <= OP_BYTES_MAX,
-               "so does a deletion");
-_Static_assert(OP_HEAD_BYTES + 8 + 8 + 1 + POLICY_TOKENS_MAX * 18 + 1 + SPHINX_SURB_BYTES + SIGNATURE_BYTES <=
+_Static_assert(OP_HEAD_BYTES + 8 + 8 + 1 + DELETE_ITEMS_MAX * 64 + 1 + SPHINX_SURB_BYTES + SIGNATURE_BYTES ==
+                   OP_DELETE_BYTES_MAX,
+               "DELETE");
+_Static_assert(OP_DELETE_BYTES_MAX <= OP_BYTES_MAX, "so does a deletion");
+_Static_assert(OP_HEAD_BYTES + 8 + 8 + 8 + 1 + POLICY_TOKENS_MAX * 18 + 1 + SPHINX_SURB_BYTES + SIGNATURE_BYTES <=
                    OP_BYTES_MAX,
                "so does a policy");
 
@@ -33,6 +35,7 @@ static void read_store(struct reader *r, struct op *op) {
 }
 
 static void read_deletes(struct reader *r, struct op *op) {
+    op->stamp = read_u64(r);
     op->count = read_u8(r);
     if (op->count < 1 || op->count > DELETE_ITEMS_MAX) {
         reader_fail(r);
@@ -45,6 +48,7 @@ static void read_deletes(struct reader *r, struct op *op) {
 }
 
 static void read_policy(struct reader *r, struct op *op) {
+    op->stamp = read_u64(r);
     op->version = read_u64(r);
     op->count = read_u8(r);
     if (op->count > POLICY_TOKENS_MAX) {
@@ -139,6 +143,7 @@ static void write_arguments(struct writer *w, const struct op *op) {
         break;
     case OP_DELETE:
         ASSERT(op->count >= 1 && op->count <= DELETE_ITEMS_MAX);
+        write_u64(w, op->stamp);
         write_u8(w, (uint8_t)op->count);
         for (size_t i = 0; i < op->count; i++) {
             write_bytes(w, op->deletes[i].item.bytes, sizeof op->deletes[i].item.bytes);
@@ -147,6 +152,7 @@ static void write_arguments(struct writer *w, const struct op *op) {
         break;
     case OP_POLICY:
         ASSERT(op->count <= POLICY_TOKENS_MAX);
+        write_u64(w, op->stamp);
         write_u64(w, op->version);
         write_u8(w, (uint8_t)op->count);
         for (size_t i = 0; i < op->count; i++) {
@@ -237,5 +243,15 @@ bool stamp_fits(uint64_t stamp, unsigned bits, const struct network_id *network,
                                  SPAN_OF(nonce)};
     struct hash hash;
     hash_parts(&hash, "sotto stamp 1", parts, 4);
+    return hash_leading_zeros(&hash) >= bits;
+}
+
+bool mailbox_stamp_fits(uint64_t stamp, unsigned bits, const struct network_id *network,
+                        const struct mailbox_id *mailbox) {
+    uint8_t nonce[8];
+    store_u64(nonce, stamp);
+    const struct span parts[] = {SPAN_OF(network->bytes), SPAN_OF(mailbox->bytes), SPAN_OF(nonce)};
+    struct hash hash;
+    hash_parts(&hash, "sotto mailbox stamp 1", parts, 3);
     return hash_leading_zeros(&hash) >= bits;
 }

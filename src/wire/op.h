@@ -6,8 +6,8 @@
 //     owner's   time_ms 8 | arguments | SURB count 1 | SURBs n x 434 | signature 64
 //       FETCH      arguments: cursor 8                                   1 to 4 SURBs: one item per reply
 //       SUBSCRIBE  arguments: cursor 8 | wait_ms 4                       1 to 4 SURBs: pushes
-//       DELETE     arguments: count 1 | count x (item hash 32 | delivery secret 32)   1 SURB
-//       POLICY     arguments: version 8 | count 1 | count x (token hash 16 | quota 2) 1 SURB
+//       DELETE     arguments: stamp 8 | count 1 | count x (item hash 32 | delivery secret 32)   1 SURB
+//       POLICY     arguments: stamp 8 | version 8 | count 1 | count x (token hash 16 | quota 2) 1 SURB
 //
 //   reply   op 1 | status 1 | directory epoch 4 | clock_ms 8 | by op when status is OK:
 //     STORE     receipt epoch 4 | set count 1 | set n x 32 | receipt count 1 | receipts n x (index 1 | rank 1 | sig 64)
@@ -41,8 +41,8 @@ enum op_status {
     OP_BAD_TIME = 3,     // the signed time is over 5 min off the replica's clock
     OP_SEEN = 4,         // this signed request was executed already
     OP_REFUSED = 5,      // bad signature, or a token the policy does not list
-    OP_STAMP = 6,        // a stranger's store without a sufficient stamp
-    OP_MAILBOX_FULL = 7, // this token's quota is used up
+    OP_STAMP = 6,        // a stranger's store, or an owner's change, without a sufficient stamp
+    OP_MAILBOX_FULL = 7, // this token's quota is used up, or the mailbox takes all the space that one may
     OP_RELAY_FULL = 8,   // the relay has no space
     OP_EXPIRY = 9,       // expired, or beyond the longest lifetime
     OP_NO_QUORUM = 10,   // stored here, but too few other replicas answered in time: send it again
@@ -67,8 +67,9 @@ struct op {
     // STORE
     uint64_t expiry_ms;
     struct write_token token;
-    uint64_t stamp;
     const uint8_t *item; // ITEM_BYTES
+    // STORE: a stranger's, of the item; DELETE, POLICY: of the mailbox
+    uint64_t stamp;
     // the owner's requests
     uint64_t time_ms;
     uint64_t cursor;
@@ -85,6 +86,7 @@ struct op {
 };
 
 #define OP_BYTES_MAX SPHINX_BODY_BYTES
+#define OP_DELETE_BYTES_MAX 1065
 
 // ERR_MALFORMED for anything but exactly one well-formed operation with nothing behind it.
 enum err op_decode(struct op *out, struct span body);
@@ -104,6 +106,9 @@ void commitment_of(uint8_t out[static ITEM_COMMITMENT_BYTES], const uint8_t secr
 // A stamp is a u64 such that H("sotto stamp 1", network, mailbox, item hash, stamp) starts with `bits` zero bits.
 bool stamp_fits(uint64_t stamp, unsigned bits, const struct network_id *network, const struct mailbox_id *mailbox,
                 const struct item_hash *item);
+// A mailbox's stamp is the same with H("sotto mailbox stamp 1", network, mailbox, stamp): found once for each mailbox.
+bool mailbox_stamp_fits(uint64_t stamp, unsigned bits, const struct network_id *network,
+                        const struct mailbox_id *mailbox);
 
 struct receipt {
     uint8_t index; // of the signer in the set

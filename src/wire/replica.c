@@ -15,7 +15,7 @@
 _Static_assert(1 + 32 + 32 + SET_BYTES_MAX + 1 + REPLICAS_MAX * RECEIPT_ENTRY_BYTES <= FIXED_BYTES_MAX,
                "RECEIPTS fits");
 _Static_assert(1 + 8 + 2 + OFFER_ENTRIES_MAX <= FIXED_BYTES_MAX, "ANSWER fits");
-_Static_assert(1 + 8 + 32 + 8 + 16 + ITEM_BYTES <= FIXED_BYTES_MAX, "ITEM fits");
+_Static_assert(1 + 8 + 32 + 8 + 16 + 8 + ITEM_BYTES <= FIXED_BYTES_MAX, "ITEM fits");
 
 // ---- decoding ----
 
@@ -75,6 +75,7 @@ static void read_item(struct reader *r, struct replica_message *m) {
     read_bytes(r, m->mailbox.bytes, sizeof m->mailbox.bytes);
     m->expiry_ms = read_u64(r);
     read_bytes(r, m->token_hash.bytes, sizeof m->token_hash.bytes);
+    m->stamp = read_u64(r);
     m->item = read_span(r, ITEM_BYTES).p;
 }
 
@@ -194,6 +195,7 @@ static void write_item(struct writer *w, const struct replica_message *m) {
     write_bytes(w, m->mailbox.bytes, sizeof m->mailbox.bytes);
     write_u64(w, m->expiry_ms);
     write_bytes(w, m->token_hash.bytes, sizeof m->token_hash.bytes);
+    write_u64(w, m->stamp);
     write_bytes(w, m->item, ITEM_BYTES);
 }
 

@@ -6,7 +6,7 @@
 //   RECEIPT    id 8 | status 1 | epoch 4 | index 1 | rank 1 | signature 64                 the answer
 //   RECEIPTS   mailbox 32 | item hash 32 | set | count 1 | n x (index 1 | rank 1 | signature 64)   for the other's keeping
 //   OWNED      id 8 | replica 32 | a DELETE or POLICY operation as its owner signed it for that replica
-//   ITEM       id 8 | mailbox 32 | expiry_ms 8 | token hash 16 | item 1,504                repair: keep this
+//   ITEM       id 8 | mailbox 32 | expiry_ms 8 | token hash 16 | stamp 8 | item 1,504      repair: keep this
 //   DONE       id 8 | status 1                                                             OWNED or ITEM is durable, or not
 //   ROOT       membership 4 | root 32                                                      all digests in one
 //   DIGESTS    membership 4 | 512 x digest 32                                              of what two homes share
@@ -72,9 +72,9 @@ struct replica_message {
     uint64_t expiry_ms;
     struct write_token token;     // REPLICATE
     struct token_hash token_hash; // ITEM; zeros: a stranger's
-    uint64_t stamp;
-    const uint8_t *item;  // ITEM_BYTES
-    size_t receipt_count; // RECEIPT: 1 with status OK, else 0
+    uint64_t stamp;               // REPLICATE, ITEM
+    const uint8_t *item;          // ITEM_BYTES
+    size_t receipt_count;         // RECEIPT: 1 with status OK, else 0
     struct receipt receipts[REPLICAS_MAX];
     struct relay_id replica; // OWNED: whom the owner addressed
     struct span operation;   // OWNED

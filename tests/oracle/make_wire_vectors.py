@@ -136,11 +136,11 @@ def operations():
          "body": o.store(EPOCH, MAILBOX, EXPIRY, token, 99, ITEM, SURBS[0]).hex()},
         owners_case(o.FETCH, o.fetch_arguments(12), SURBS, cursor=12),
         owners_case(o.SUBSCRIBE, o.subscribe_arguments(2**40, 60000), SURBS[:2], cursor=2**40, wait_ms=60000),
-        owners_case(o.DELETE, o.delete_arguments(deletes), SURBS[:1],
+        owners_case(o.DELETE, o.delete_arguments(2**63 - 5, deletes), SURBS[:1], stamp=2**63 - 5,
                     deletes=[{"item": item.hex(), "secret": secret.hex()} for item, secret in deletes]),
-        owners_case(o.POLICY, o.policy_arguments(3, policy), SURBS[:1], version=3,
+        owners_case(o.POLICY, o.policy_arguments(98, 3, policy), SURBS[:1], stamp=98, version=3,
                     policy=[{"token": token.hex(), "quota": quota} for token, quota in policy]),
-        owners_case(o.POLICY, o.policy_arguments(4, []), SURBS[:1], version=4, policy=[]),
+        owners_case(o.POLICY, o.policy_arguments(98, 4, []), SURBS[:1], stamp=98, version=4, policy=[]),
     ]
 
 
@@ -155,10 +155,10 @@ def refused_operations():
     yield "a byte behind it", good + b"\0"
     yield "no SURB", owned(o.FETCH, o.fetch_arguments(1), [])
     yield "five SURBs", owned(o.FETCH, b"", [])[:45] + o.u64(1) + o.counted(SURBS + SURBS[:1]) + bytes(64)
-    yield "two SURBs for a deletion", owned(o.DELETE, o.delete_arguments([entry]), SURBS[:2])
-    yield "a deletion of nothing", owned(o.DELETE, o.delete_arguments([]), SURBS[:1])
-    yield "a deletion of nine items", owned(o.DELETE, o.delete_arguments([entry] * 9), SURBS[:1])
-    yield "a policy of 65 tokens", owned(o.POLICY, o.policy_arguments(1, [(bytes(16), 1)] * 65), SURBS[:1])
+    yield "two SURBs for a deletion", owned(o.DELETE, o.delete_arguments(0, [entry]), SURBS[:2])
+    yield "a deletion of nothing", owned(o.DELETE, o.delete_arguments(0, []), SURBS[:1])
+    yield "a deletion of nine items", owned(o.DELETE, o.delete_arguments(0, [entry] * 9), SURBS[:1])
+    yield "a policy of 65 tokens", owned(o.POLICY, o.policy_arguments(0, 1, [(bytes(16), 1)] * 65), SURBS[:1])
     yield "a wait of over a minute", owned(o.SUBSCRIBE, o.subscribe_arguments(0, 60001), SURBS[:1])
     yield "a store with two SURBs", o.store(EPOCH, MAILBOX, EXPIRY, bytes(32), 0, ITEM, SURBS[0] + SURBS[1])
 
@@ -197,11 +197,15 @@ def refused_replies():
     yield "a byte behind it", o.reply_head(o.DELETE, 0, EPOCH, CLOCK) + b"\0"
 
 
-def stamp_with(zeros):
+def stamp_with(zeros, zeros_of):
     stamp = 0
-    while o.stamp_zeros(NETWORK, MAILBOX, ITEM_HASH, stamp) < zeros:
+    while zeros_of(stamp) < zeros:
         stamp += 1
-    return {"stamp": stamp, "zeros": o.stamp_zeros(NETWORK, MAILBOX, ITEM_HASH, stamp)}
+    return {"stamp": stamp, "zeros": zeros_of(stamp)}
+
+
+def stamps(zeros_of):
+    return [stamp_with(zeros, zeros_of) for zeros in (0, 4, 8, 12)]
 
 
 def mailbox():
@@ -212,7 +216,8 @@ def mailbox():
         "surbs": [surb.hex() for surb in SURBS],
         "secret": secret.hex(), "commitment": o.commitment(secret).hex(),
         "token": token.hex(), "token_hash": o.token_hash(token).hex(),
-        "stamps": [stamp_with(zeros) for zeros in (0, 4, 8, 12)],
+        "stamps": stamps(lambda stamp: o.stamp_zeros(NETWORK, MAILBOX, ITEM_HASH, stamp)),
+        "mailbox_stamps": stamps(lambda stamp: o.mailbox_stamp_zeros(NETWORK, MAILBOX, stamp)),
         "operations": operations(), "replies": replies(),
         "relay_seeds": [seed.hex() for seed in RELAY_SEEDS[:3]],
         "refused_operations": [{"why": why, "body": body.hex()} for why, body in refused_operations()],
@@ -367,7 +372,7 @@ def genesis():
 def replica_messages():
     relays, receipts = RELAY_IDS[:3], signed_receipts(RELAY_SEEDS[:3], [0, 1, 4])
     token, serial = drawn("token 0"), 2**62 + 77
-    operation = o.owners(o.DELETE, EPOCH, MAILBOX, CLOCK, o.delete_arguments([(ITEM_HASH, drawn("delivery secret"))]),
+    operation = o.owners(o.DELETE, EPOCH, MAILBOX, CLOCK, o.delete_arguments(0, [(ITEM_HASH, drawn("delivery secret"))]),
                          SURBS[:1], NETWORK, RELAY_IDS[2], MAILBOX_SEED)
     entries = [(1, MAILBOX, ITEM_HASH, EXPIRY), (2, MAILBOX, drawn("deleted"), EXPIRY), (3, MAILBOX, bytes(32), 6)]
     digests = [drawn(f"digest {i}", 32) for i in range(512)]
@@ -378,8 +383,8 @@ def replica_messages():
     yield "refused", {"id": 9, "epoch": EPOCH, "status": 8}, o.receipt_message(9, 8, EPOCH, (0, 0, bytes(64)))
     yield "receipts", {"epoch": EPOCH}, o.receipts_message(MAILBOX, ITEM_HASH, EPOCH, relays, receipts)
     yield "owned", {"id": 9, "operation": operation.hex()}, o.owned(9, RELAY_IDS[2], operation)
-    yield "item", {"id": serial, "token_hash": o.token_hash(token).hex()}, o.repair_item(
-        serial, MAILBOX, EXPIRY, o.token_hash(token), ITEM)
+    yield "item", {"id": serial, "token_hash": o.token_hash(token).hex(), "stamp": 97}, o.repair_item(
+        serial, MAILBOX, EXPIRY, o.token_hash(token), 97, ITEM)
     yield "done", {"id": serial, "status": 10}, o.done(serial, 10)
     yield "root", {"epoch": EPOCH}, o.root_message(EPOCH, o.repair_root(digests))
     yield "digests", {"epoch": EPOCH}, o.digests_message(EPOCH, digests)

@@ -95,6 +95,10 @@ def stamp_zeros(network, mailbox, item, stamp):
     return 256 - int.from_bytes(H("sotto stamp 1", network, mailbox, item, u64(stamp)), "big").bit_length()
 
 
+def mailbox_stamp_zeros(network, mailbox, stamp):
+    return 256 - int.from_bytes(H("sotto mailbox stamp 1", network, mailbox, u64(stamp)), "big").bit_length()
+
+
 def store(epoch, mailbox, expiry_ms, token, stamp, item, surb):
     return u8(STORE) + u32(epoch) + mailbox + u64(expiry_ms) + token + u64(stamp) + item + surb
 
@@ -112,12 +116,12 @@ def subscribe_arguments(cursor, wait_ms):
     return u64(cursor) + u32(wait_ms)
 
 
-def delete_arguments(entries):
-    return counted([item + secret for item, secret in entries])
+def delete_arguments(stamp, entries):
+    return u64(stamp) + counted([item + secret for item, secret in entries])
 
 
-def policy_arguments(version, entries):
-    return u64(version) + counted([token + u16(quota) for token, quota in entries])
+def policy_arguments(stamp, version, entries):
+    return u64(stamp) + u64(version) + counted([token + u16(quota) for token, quota in entries])
 
 
 def reply_head(kind, status, epoch, clock_ms):
@@ -208,8 +212,8 @@ def owned(id, replica, operation):
     return u8(67) + u64(id) + replica + operation
 
 
-def repair_item(id, mailbox, expiry_ms, token_hash, item):
-    return u8(68) + u64(id) + mailbox + u64(expiry_ms) + token_hash + item
+def repair_item(id, mailbox, expiry_ms, token_hash, stamp, item):
+    return u8(68) + u64(id) + mailbox + u64(expiry_ms) + token_hash + u64(stamp) + item
 
 
 def done(id, status):

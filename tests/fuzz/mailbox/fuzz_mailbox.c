@@ -108,6 +108,7 @@ static struct store *store_new(void) {
                                           .identity = &store->secrets[0],
                                           .genesis = &store->genesis,
                                           .bytes_max = 100000,
+                                          .mailbox_bytes_max = 50000,
                                           .stranger_quota = 4,
                                           .subscriptions_max = 8,
                                           .pending_max = 8,

@@ -323,6 +323,21 @@ static void a_strangers_stamp_is_found_and_accepted(void **state) {
     world_free(scene.world);
 }
 
+static void mailboxes_get_their_stamps_and_items_are_deleted_with_them(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, 28);
+    scene.world->directory->stamp_bits = 8;
+    befriend(scene.alice, "bob", scene.bob, "alice");
+    run_for(scene.world, SECOND_MS);
+    struct message_id id = send_ok(scene.alice, "bob", "x");
+    run_for(scene.world, 10 * SECOND_MS);
+    assert_int_equal(state_of(scene.alice, &id), MESSAGE_ACKNOWLEDGED);
+    for (size_t i = 0; i < scene.world->item_count; i++)
+        assert_true(scene.world->items[i].deleted);
+    world_free(scene.world);
+}
+
 static void a_removed_contacts_messages_are_shown_as_failed(void **state) {
     (void)state;
     struct scene scene;
@@ -464,6 +479,7 @@ int main(void) {
         cmocka_unit_test(what_is_sealed_is_sent_again_byte_by_byte_after_a_restart),
         cmocka_unit_test(to_somebody_who_has_not_accepted_10_messages_go_and_the_others_wait),
         cmocka_unit_test(a_strangers_stamp_is_found_and_accepted),
+        cmocka_unit_test(mailboxes_get_their_stamps_and_items_are_deleted_with_them),
         cmocka_unit_test(a_removed_contacts_messages_are_shown_as_failed),
         cmocka_unit_test(a_removed_contact_can_no_longer_write),
         cmocka_unit_test(an_acknowledgement_may_come_before_the_receipts),

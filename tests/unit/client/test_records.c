@@ -49,13 +49,15 @@ static void accounts_contacts_and_mailboxes_come_back(void **state) {
     assert_int_equal(contact_out.peer_token.bytes[0], 3);
     ASSERT_STRICT(contact_decode, &contact_out, w);
 
-    struct mailbox_state mailbox = {.number = 2, .contact = 1, .nonce = {9}, .created_ms = 4, .retired = true};
+    struct mailbox_state mailbox = {
+        .number = 2, .contact = 1, .nonce = {9}, .created_ms = 4, .retired = true, .stamp = 77};
     struct mailbox_state mailbox_out;
     w = writer_of(value, sizeof(value));
     mailbox_encode(&w, &mailbox);
     assert_int_equal(mailbox_decode(&mailbox_out, writer_span(&w)), OK);
     assert_int_equal(mailbox_out.nonce[0], 9);
     assert_true(mailbox_out.retired && !mailbox_out.ready);
+    assert_int_equal(mailbox_out.stamp, 77);
     ASSERT_STRICT(mailbox_decode, &mailbox_out, w);
 }
 

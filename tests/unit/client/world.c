@@ -427,7 +427,19 @@ static void op_subscribe(struct world *world, size_t relay, const struct op *op)
     push_all(world, relay);
 }
 
+// Answers a request that lacks its mailbox's stamp.
+static bool stamp_is_missing(struct world *world, size_t relay, const struct op *op) {
+    struct reply reply = reply_for(world, relay, op, OP_STAMP);
+    reply.stamp_bits = world->directory->stamp_bits;
+    if (mailbox_stamp_fits(op->stamp, reply.stamp_bits, &world->genesis.network, &op->mailbox))
+        return false;
+    reply_send(world, relay, op->surbs[0], &reply);
+    return true;
+}
+
 static void op_delete(struct world *world, size_t relay, const struct op *op) {
+    if (stamp_is_missing(world, relay, op))
+        return;
     for (size_t i = 0; i < op->count; i++)
         for (size_t j = 0; j < world->item_count; j++)
             if (memcmp(&world->items[j].hash, &op->deletes[i].item, 32) == 0) {
@@ -440,6 +452,8 @@ static void op_delete(struct world *world, size_t relay, const struct op *op) {
 
 static void op_policy(struct world *world, size_t relay, const struct op *op) {
     struct fake_relay *fake = &world->relays[relay];
+    if (stamp_is_missing(world, relay, op))
+        return;
     struct fake_policy *policy = (struct fake_policy *)(uintptr_t)policy_at(fake, &op->mailbox);
     if (policy == NULL) {
         assert_true(fake->policy_count < POLICIES_MAX);

@@ -131,8 +131,8 @@ static void lose_messages_to(struct world *w, size_t node) {
     }
 }
 
-static size_t receipts_records(const struct world *w, size_t node) {
-    static const uint8_t prefix[] = {KV_SPACE_MAILBOX, 'r'};
+static size_t records(const struct world *w, size_t node, char table) {
+    const uint8_t prefix[] = {KV_SPACE_MAILBOX, (uint8_t)table};
     struct kv_snapshot *snapshot = kv_snapshot(w->nodes[node].kv);
     struct kv_cursor *cursor = kv_scan(snapshot, SPAN_OF(prefix));
     struct span key, value;
@@ -160,7 +160,238 @@ static void an_item_that_expires_while_a_replica_is_silent_leaves_no_receipts_be
     }
     world_pass(w, 20000);
     assert_int_equal(world_metric(w, executing, METRIC_MAILBOX_ENTRIES), 0);
-    assert_int_equal(receipts_records(w, executing), 0);
+    assert_int_equal(records(w, executing, 'r'), 0);
+    world_free(w);
+}
+
+// ---- filling a relay ----
+
+// All relays anew, with so much space for each mailbox.
+static void give_each_mailbox(struct world *w, uint64_t bytes) {
+    w->mailbox_bytes_max = bytes;
+    for (size_t i = 0; i < w->count; i++)
+        world_kill(w, i);
+    for (size_t i = 0; i < w->count; i++)
+        world_start(w, i);
+    world_settle(w);
+}
+
+static int64_t bytes_of(const struct world *w, size_t node) {
+    return world_metric(w, node, METRIC_MAILBOX_BYTES);
+}
+
+static enum op_status delete_unknown(struct world *w, size_t node, const struct owner *owner, uint32_t number) {
+    struct op op = {.kind = OP_DELETE, .count = DELETE_ITEMS_MAX};
+    for (size_t i = 0; i < op.count; i++) {
+        store_u32(op.deletes[i].item.bytes, number);
+        op.deletes[i].item.bytes[31] = (uint8_t)(i + 1);
+    }
+    uint32_t surb = world_request(w, node, owner, &op, 1);
+    world_settle(w);
+    return world_status(w, surb);
+}
+
+static void deletions_of_unknown_items_cannot_fill_a_relay(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 6);
+    struct owner mallory;
+    owner_new(&mallory, w);
+    give_each_mailbox(w, 64 * 1024);
+    size_t victim = world_rank(w, &mallory, 0);
+    uint32_t taken = 0;
+    while (taken < 1000 && delete_unknown(w, victim, &mallory, taken) == OP_OK)
+        taken++;
+    assert_true(taken >= 8 && taken < 20);
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(delete_unknown(w, victim, &mallory, 1000 + i), OP_MAILBOX_FULL);
+    assert_true(bytes_of(w, victim) <= 64 * 1024);
+    for (size_t i = 0; i < w->count; i++)
+        assert_true(bytes_of(w, i) <= PLACEMENT_RANKS * 64 * 1024);
+    world_free(w);
+}
+
+static void a_deletion_of_eight_items_is_kept_once_and_forgotten_with_the_last(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 7);
+    struct owner bob;
+    struct item items[DELETE_ITEMS_MAX];
+    owner_new(&bob, w);
+    size_t node = world_rank(w, &bob, 0);
+    for (size_t i = 0; i < DELETE_ITEMS_MAX; i++)
+        item_new(&items[i], w, &bob, (i + 1) * MINUTE_MS);
+    for (size_t i = 0; i < 4; i++) // the quota of strangers
+        assert_int_equal(world_store(w, node, &bob, &items[i])->status, OP_OK);
+    assert_int_equal(world_status(w, world_delete(w, node, &bob, items, DELETE_ITEMS_MAX)), OP_OK);
+    for (size_t rank = 0; rank < 3; rank++)
+        assert_int_equal(records(w, world_rank(w, &bob, rank), 'p'), 1);
+    world_pass(w, 3 * MINUTE_MS + 30000);
+    assert_int_equal(records(w, node, 'p'), 1);
+    world_pass(w, MINUTE_MS);
+    assert_int_equal(records(w, node, 'p'), 1); // of those that were not held
+    world_clock(w, WORLD_LIFETIME_MS + 2 * HOUR_MS);
+    world_next_epoch(w, false, NULL);
+    world_pass(w, 5 * MINUTE_MS);
+    for (size_t i = 0; i < w->count; i++) {
+        assert_int_equal(records(w, i, 'p'), 0);
+        assert_int_equal(records(w, i, 'm'), 0);
+        assert_int_equal(bytes_of(w, i), 0);
+    }
+    world_free(w);
+}
+
+static void an_owner_without_a_stamp_makes_no_relay_keep_anything(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 8);
+    struct owner mallory;
+    owner_new(&mallory, w);
+    w->current->stamp_bits = 8;
+    size_t attacker = world_rank(w, &mallory, 0), victim = world_rank(w, &mallory, 1);
+    uint64_t stamp = 0, none = 0;
+    while (!mailbox_stamp_fits(stamp, 8, &w->genesis.network, &mallory.id))
+        stamp++;
+    while (mailbox_stamp_fits(none, 8, &w->genesis.network, &mallory.id))
+        none++;
+    for (int kind = 0; kind < 2; kind++) {
+        struct op op = {.kind = kind == 0 ? OP_DELETE : OP_POLICY, .stamp = none, .version = 1, .count = 1};
+        op.deletes[0].item.bytes[0] = 1;
+        uint32_t surb = world_request(w, victim, &mallory, &op, 1);
+        world_settle(w);
+        assert_int_equal(world_status(w, surb), OP_STAMP);
+        assert_int_equal(world_reply(w, surb)->stamp_bits, 8);
+        pass_on(w, attacker, victim, &mallory, &op);
+        for (size_t i = 0; i < w->count; i++)
+            assert_int_equal(bytes_of(w, i), 0);
+        op.stamp = stamp;
+        surb = world_request(w, victim, &mallory, &op, 1);
+        world_settle(w);
+        assert_int_equal(world_status(w, surb), OP_OK);
+        assert_int_equal(world_metric(w, attacker, METRIC_MAILBOX_ENTRIES), 1); // passed on with its stamp
+        w->current->stamp_bits = 0;
+        world_clock(w, WORLD_LIFETIME_MS + 2 * HOUR_MS);
+        world_next_epoch(w, false, NULL);
+        world_pass(w, MINUTE_MS);
+        w->current->stamp_bits = 8;
+        if (kind == 0)
+            assert_int_equal(bytes_of(w, victim), 0);
+    }
+    world_free(w);
+}
+
+static void contacts_with_generous_quotas_cannot_fill_a_relay(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 9);
+    struct owner mallory;
+    struct item item, first;
+    owner_new(&mallory, w);
+    give_each_mailbox(w, 64 * 1024);
+    size_t victim = world_rank(w, &mallory, 0);
+    const struct write_token tokens[] = {{{1}}, {{2}}};
+    assert_int_equal(world_status(w, world_policy(w, victim, &mallory, 1, tokens, 2, UINT16_MAX)), OP_OK);
+    size_t taken = 0;
+    for (size_t i = 0; i < 60; i++) {
+        item_new(&item, w, &mallory, HOUR_MS);
+        uint32_t surb = world_store_begin(w, victim, &mallory, &item, &tokens[i % 2], w->current->epoch);
+        world_settle(w);
+        assert_int_equal(world_status(w, surb), i == taken ? world_status(w, surb) : OP_MAILBOX_FULL);
+        first = i == 0 ? item : first;
+        taken += world_status(w, surb) == OP_OK ? 1 : 0;
+    }
+    assert_true(taken >= 20 && taken < 35);
+    assert_true(bytes_of(w, victim) <= 64 * 1024);
+    assert_int_equal(world_status(w, world_delete(w, victim, &mallory, &first, 1)), OP_OK); // and makes room
+    assert_false(world_holds(w, victim, &mallory, &first));
+    world_free(w);
+}
+
+static enum op_status offer_item(struct world *w, size_t from, size_t to, const struct owner *owner,
+                                 const struct item *item, const struct write_token *token, uint64_t stamp) {
+    struct replica_message *message = NEW(struct replica_message);
+    *message = (struct replica_message){.kind = REPLICA_ITEM,
+                                        .id = 1,
+                                        .mailbox = owner->id,
+                                        .expiry_ms = item->expiry_ms,
+                                        .stamp = stamp,
+                                        .item = item->bytes};
+    if (token != NULL)
+        token_hash_of(&message->token_hash, token);
+    say(w, from, to, message);
+    assert_int_equal(replica_decode(message, buf_span(&w->messages->bytes)), OK);
+    assert_int_equal(message->kind, REPLICA_DONE);
+    enum op_status status = message->status;
+    free(message);
+    world_settle(w);
+    return status;
+}
+
+static void a_replica_cannot_fill_another_with_items_that_nobody_stored(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 10);
+    struct owner bob;
+    struct item item;
+    const struct write_token token = {{1}};
+    owner_new(&bob, w);
+    give_each_mailbox(w, 64 * 1024);
+    size_t attacker = world_rank(w, &bob, 0), victim = world_rank(w, &bob, 1);
+    item_new(&item, w, &bob, HOUR_MS);
+    assert_int_equal(offer_item(w, attacker, victim, &bob, &item, &token, 0), OP_REFUSED); // no policy
+    w->current->stamp_bits = 8;
+    uint64_t stamp = 0, none = 0;
+    while (stamp_fits(none, 8, &w->genesis.network, &bob.id, &item.hash))
+        none++;
+    while (!stamp_fits(stamp, 8, &w->genesis.network, &bob.id, &item.hash))
+        stamp++;
+    assert_int_equal(offer_item(w, attacker, victim, &bob, &item, NULL, none), OP_STAMP);
+    assert_int_equal(bytes_of(w, victim), 0);
+    assert_int_equal(offer_item(w, attacker, victim, &bob, &item, NULL, stamp), OP_OK);
+    w->current->stamp_bits = 0;
+    size_t taken = 1;
+    for (int i = 0; i < 40; i++, taken++) { // a quota of 4 at each rank
+        item_new(&item, w, &bob, HOUR_MS);
+        if (offer_item(w, attacker, victim, &bob, &item, NULL, 0) != OP_OK)
+            break;
+    }
+    assert_int_equal(taken, 4 * PLACEMENT_RANKS);
+    assert_int_equal(world_status(w, world_policy(w, victim, &bob, 1, &token, 1, 10)), OP_OK);
+    enum op_status status = OP_OK;
+    for (int i = 0; i < 300 && status == OP_OK; i++) {
+        item_new(&item, w, &bob, HOUR_MS);
+        status = offer_item(w, attacker, victim, &bob, &item, &token, 0);
+    }
+    assert_int_equal(status, OP_MAILBOX_FULL);
+    assert_true(bytes_of(w, victim) <= PLACEMENT_RANKS * 64 * 1024);
+    world_free(w);
+}
+
+static void a_strangers_item_is_repaired_with_its_stamp(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 11);
+    struct owner bob;
+    struct item item;
+    owner_new(&bob, w);
+    item_new(&item, w, &bob, HOUR_MS);
+    w->current->stamp_bits = 8;
+    size_t node = world_rank(w, &bob, 0), lost = world_rank(w, &bob, 1);
+    uint8_t body[OP_BYTES_MAX], surb[SPHINX_SURB_BYTES];
+    uint32_t number = world_surb(w, surb);
+    struct op op = {.kind = OP_STORE,
+                    .epoch = w->current->epoch,
+                    .mailbox = bob.id,
+                    .expiry_ms = item.expiry_ms,
+                    .item = item.bytes,
+                    .surb_count = 1,
+                    .surbs = {surb}};
+    while (!stamp_fits(op.stamp, 8, &w->genesis.network, &bob.id, &item.hash))
+        op.stamp++;
+    world_operation(w, node, span_of(body, op_encode(body, &op, &w->genesis.network, NULL, NULL)));
+    world_settle(w);
+    assert_int_equal(world_status(w, number), OP_OK);
+    world_lose_disk(w, lost);
+    world_start(w, lost);
+    world_clock(w, 2000);
+    world_settle(w);
+    world_clock(w, 5000);
+    world_settle(w);
+    assert_true(world_holds(w, lost, &bob, &item));
     world_free(w);
 }
 
@@ -171,6 +402,12 @@ int main(void) {
         cmocka_unit_test(an_owners_request_of_a_far_future_is_not_kept),
         cmocka_unit_test(a_policy_that_has_expired_does_not_come_back),
         cmocka_unit_test(an_item_that_expires_while_a_replica_is_silent_leaves_no_receipts_behind),
+        cmocka_unit_test(deletions_of_unknown_items_cannot_fill_a_relay),
+        cmocka_unit_test(a_deletion_of_eight_items_is_kept_once_and_forgotten_with_the_last),
+        cmocka_unit_test(an_owner_without_a_stamp_makes_no_relay_keep_anything),
+        cmocka_unit_test(contacts_with_generous_quotas_cannot_fill_a_relay),
+        cmocka_unit_test(a_replica_cannot_fill_another_with_items_that_nobody_stored),
+        cmocka_unit_test(a_strangers_item_is_repaired_with_its_stamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,7 +334,7 @@ static void the_configured_space_is_a_limit(void **state) {
     owner_new(&bob, w);
     size_t node = world_rank(w, &bob, 0);
     world_kill(w, node);
-    w->bytes_max = 4000;
+    w->bytes_max = 5000;
     world_start(w, node);
     for (int i = 0; i < 3; i++) {
         item_new(&item, w, &bob, HOUR_MS);

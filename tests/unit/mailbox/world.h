@@ -66,6 +66,7 @@ struct world {
     uint32_t next_surb;
     struct rng rng;
     uint64_t bytes_max;
+    uint64_t mailbox_bytes_max;
     uint64_t messages_sent;
     unsigned loss_percent;
     bool shuffle; // messages and jobs in any order
@@ -289,6 +290,7 @@ static inline void world_node_config(const struct world *w, size_t i, struct mai
                                       .identity = &w->nodes[i].secret,
                                       .genesis = &w->genesis,
                                       .bytes_max = w->bytes_max,
+                                      .mailbox_bytes_max = w->mailbox_bytes_max,
                                       .free_bytes_min = 1000,
                                       .stranger_quota = 4,
                                       .subscriptions_max = 1000,
@@ -435,6 +437,7 @@ static inline struct world *world_new(size_t count, uint64_t seed) {
     rng_init(&w->rng, bytes);
     w->count = count;
     w->bytes_max = 100 * 1024 * 1024;
+    w->mailbox_bytes_max = 10 * 1024 * 1024;
     w->genesis = (struct genesis){.genesis_ms = WORLD_GENESIS_MS,
                                   .epoch_ms = WORLD_EPOCH_MS,
                                   .replicas = 3,

@@ -28,9 +28,9 @@ static struct op op_draw(const struct owner *owner, struct rng *rng, enum op_kin
     for (size_t i = 0; i < OP_SURBS_MAX; i++)
         op.surbs[i] = owner->surbs[i];
     op.time_ms = rng_u64(rng);
+    op.stamp = rng_u64(rng);
     if (kind == OP_STORE) {
         op.expiry_ms = rng_u64(rng);
-        op.stamp = rng_u64(rng);
         op.item = owner->item;
         rng_bytes(rng, op.token.bytes, sizeof op.token.bytes);
     } else if (kind == OP_FETCH || kind == OP_SUBSCRIBE) {
@@ -54,12 +54,13 @@ static void ops_equal(const struct op *a, const struct op *b) {
     assert_true(mailbox_id_equal(&a->mailbox, &b->mailbox));
     if (a->kind == OP_STORE) {
         assert_int_equal(a->expiry_ms, b->expiry_ms);
-        assert_int_equal(a->stamp, b->stamp);
         assert_memory_equal(a->token.bytes, b->token.bytes, 32);
         assert_memory_equal(a->item, b->item, ITEM_BYTES);
     } else {
         assert_int_equal(a->time_ms, b->time_ms);
     }
+    if (a->kind != OP_FETCH && a->kind != OP_SUBSCRIBE)
+        assert_int_equal(a->stamp, b->stamp);
     assert_int_equal(a->cursor, b->cursor);
     assert_int_equal(a->wait_ms, b->wait_ms);
     assert_int_equal(a->version, b->version);
@@ -100,7 +101,7 @@ static void operations_have_the_sizes_of_the_specification(void **state) {
         size_t bytes;
     } sizes[] = {
         {OP_STORE, 0, 1, 2023}, {OP_FETCH, 0, 1, 552},   {OP_FETCH, 0, 4, 1854}, {OP_SUBSCRIBE, 0, 4, 1858},
-        {OP_DELETE, 1, 1, 609}, {OP_DELETE, 8, 1, 1057}, {OP_POLICY, 0, 1, 553}, {OP_POLICY, 64, 1, 1705},
+        {OP_DELETE, 1, 1, 617}, {OP_DELETE, 8, 1, 1065}, {OP_POLICY, 0, 1, 561}, {OP_POLICY, 64, 1, 1713},
     };
     struct rng rng = rng_of_seed(5);
     struct owner owner;
@@ -156,22 +157,22 @@ static void unknown_operations_and_counts_out_of_bounds_are_refused(void **state
     memset(bytes, 0, sizeof bytes);
     for (unsigned count = 0; count < 64; count++) {
         bytes[0] = OP_DELETE;
-        bytes[45] = (uint8_t)count;
-        bytes[46 + count * 64] = 1;
+        bytes[53] = (uint8_t)count;
+        bytes[54 + count * 64] = 1;
         enum err expected = count >= 1 && count <= 8 ? OK : ERR_MALFORMED;
-        assert_int_equal(op_decode(&back, span_of(bytes, 46 + count * 64 + 1 + 434 + 64)), expected);
-        bytes[46 + count * 64] = 0;
+        assert_int_equal(op_decode(&back, span_of(bytes, 54 + count * 64 + 1 + 434 + 64)), expected);
+        bytes[54 + count * 64] = 0;
     }
     memset(bytes, 0, sizeof bytes);
     for (unsigned count = 0; count < 256; count++) {
         bytes[0] = OP_POLICY;
-        bytes[53] = (uint8_t)count;
-        bytes[54 + count * 18] = 1;
-        assert_int_equal(op_decode(&back, span_of(bytes, 54 + count * 18 + 1 + 434 + 64)),
+        bytes[61] = (uint8_t)count;
+        bytes[62 + count * 18] = 1;
+        assert_int_equal(op_decode(&back, span_of(bytes, 62 + count * 18 + 1 + 434 + 64)),
                          count <= 64 ? OK : ERR_MALFORMED);
-        bytes[54 + count * 18] = 2; // a deletion and a policy bring one SURB, no more
-        assert_int_equal(op_decode(&back, span_of(bytes, 54 + count * 18 + 1 + 2 * 434 + 64)), ERR_MALFORMED);
-        bytes[54 + count * 18] = 0;
+        bytes[62 + count * 18] = 2; // a deletion and a policy bring one SURB, no more
+        assert_int_equal(op_decode(&back, span_of(bytes, 62 + count * 18 + 1 + 2 * 434 + 64)), ERR_MALFORMED);
+        bytes[62 + count * 18] = 0;
     }
 }
 

@@ -208,6 +208,11 @@ static void hashes_are_those_of_the_specification(void **state) {
         assert_true(stamp_fits(number(one, "stamp"), zeros, &v.network, &v.mailbox, &v.item_hash));
         assert_false(stamp_fits(number(one, "stamp"), zeros + 1, &v.network, &v.mailbox, &v.item_hash));
     }
+    json_array_foreach(json_object_get(v.file, "mailbox_stamps"), i, one) {
+        unsigned zeros = (unsigned)number(one, "zeros");
+        assert_true(mailbox_stamp_fits(number(one, "stamp"), zeros, &v.network, &v.mailbox));
+        assert_false(mailbox_stamp_fits(number(one, "stamp"), zeros + 1, &v.network, &v.mailbox));
+    }
     json_decref(v.file);
 }
 
@@ -218,6 +223,8 @@ static void arguments_of(struct op *op, const json_t *one) {
         op->cursor = number(one, "cursor");
     if (op->kind == OP_SUBSCRIBE)
         op->wait_ms = (uint32_t)number(one, "wait_ms");
+    if (op->kind == OP_DELETE || op->kind == OP_POLICY)
+        op->stamp = number(one, "stamp");
     if (op->kind == OP_POLICY)
         op->version = number(one, "version");
     json_array_foreach(json_object_get(one, "deletes"), i, entry) {
