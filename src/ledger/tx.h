@@ -31,7 +31,6 @@
 #define TX_BYTES_MIN (TX_HEAD_BYTES + 64)
 
 #define GRAINS_PER_SOT UINT64_C(1000000)
-#define GRAINS_MAX VALIDATOR_POWER_MAX // of all there are, so that stake is power and sums of two never overflow
 
 enum tx_kind {
     TX_TRANSFER = 1,

@@ -126,6 +126,16 @@ enum err validator_set_change(struct validator_set *set, const struct validator 
     return OK;
 }
 
+void validator_set_of_genesis(struct validator_set *out, const struct ledger_genesis *genesis) {
+    ASSERT(genesis->validator_count >= 1 && genesis->validator_count <= VALIDATORS_MAX);
+    *out = (struct validator_set){0};
+    for (size_t i = 0; i < genesis->validator_count; i++) {
+        const struct genesis_validator *g = &genesis->validators[i];
+        const struct validator v = {g->key, g->operator, g->power };
+        ASSERT(validator_set_change(out, &v) == OK); // a genesis is bounded as sets are
+    }
+}
+
 // ---- power ----
 
 bool power_is_quorum(uint64_t power, uint64_t total) {

@@ -7,8 +7,8 @@
 #include "base/cursor.h"
 #include "wire/genesis.h"
 
-#define VALIDATORS_MAX 100
-#define VALIDATOR_POWER_MAX ((UINT64_C(1) << 60) - 1) // of a whole set, so that three times it is a u64
+#define VALIDATORS_MAX GENESIS_VALIDATORS_MAX
+#define VALIDATOR_POWER_MAX GRAINS_MAX // of a whole set
 
 struct validator {
     struct sign_public key;     // signs votes and proposals
@@ -31,6 +31,9 @@ void validator_set_read(struct reader *r, struct validator_set *set); // fails t
 size_t validator_set_encode(uint8_t out[static VALIDATOR_SET_BYTES_MAX], const struct validator_set *set);
 enum err validator_set_decode(struct validator_set *out, struct span bytes); // ERR_MALFORMED
 void validator_set_hash(struct hash *out, const struct validator_set *set);  // H("sotto validators 1", encoding)
+
+// The set that a network's ledger begins with. The genesis has validators.
+void validator_set_of_genesis(struct validator_set *out, const struct ledger_genesis *genesis);
 
 // The index of a key in the set, or -1.
 int validator_set_find(const struct validator_set *set, const struct sign_public *key);

@@ -26,20 +26,74 @@
     X(uint8_t, stamp_bits, 0, STAMP_BITS_MAX)             \
     X(uint32_t, tick_ms, 0, SECOND_MS)
 
+// Those of its ledger, likewise.
+// block_ms: an hour is the longest that anybody would wait for an empty block.
+// samples: a batch's openings are transactions of up to 4 KiB that one relay sends within the window.
+#define LEDGER_NUMBERS(X)                              \
+    X(uint32_t, block_ms, 0, HOUR_MS)                  \
+    X(uint64_t, fee_min, 0, GRAINS_MAX)                \
+    X(uint64_t, relay_stake_min, 0, GRAINS_MAX)        \
+    X(uint64_t, unbonding_ms, SECOND_MS, 365 * DAY_MS) \
+    X(uint64_t, reward_pool, 0, GRAINS_MAX)            \
+    X(uint64_t, reward_per_epoch, 0, GRAINS_MAX)       \
+    X(uint32_t, samples, 1, 64)                        \
+    X(uint32_t, opening_window_blocks, 1, 100000)
+
 static const char *const profile_texts[] = {[PROFILE_FAST] = "fast", [PROFILE_BALANCED] = "balanced"};
+
+static const char *const consensus_texts[] = {[CONSENSUS_POA] = "poa", [CONSENSUS_POS] = "pos"};
+
+// The index of a text among some, or -1.
+static int index_of(const char *const *texts, size_t count, const char *text) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(text, texts[i]) == 0)
+            return (int)i;
+    }
+    return -1;
+}
 
 const char *profile_text(enum profile profile) {
     return profile_texts[profile];
 }
 
 enum err profile_parse(enum profile *out, const char *text) {
-    for (size_t i = 0; i < sizeof profile_texts / sizeof *profile_texts; i++) {
-        if (strcmp(text, profile_texts[i]) == 0) {
-            *out = (enum profile)i;
-            return OK;
-        }
-    }
-    return ERR_MALFORMED;
+    int i = index_of(profile_texts, sizeof profile_texts / sizeof *profile_texts, text);
+    if (i < 0)
+        return ERR_MALFORMED;
+    *out = (enum profile)i;
+    return OK;
+}
+
+const char *consensus_text(enum consensus consensus) {
+    return consensus_texts[consensus];
+}
+
+enum err consensus_parse(enum consensus *out, const char *text) {
+    int i = index_of(consensus_texts, sizeof consensus_texts / sizeof *consensus_texts, text);
+    if (i < 0)
+        return ERR_MALFORMED;
+    *out = (enum consensus)i;
+    return OK;
+}
+
+// Adds grains, and stays at UINT64_MAX once there are too many.
+static void supply_add(uint64_t *supply, uint64_t grains) {
+    *supply = *supply <= GRAINS_MAX && grains <= GRAINS_MAX - *supply ? *supply + grains : UINT64_MAX;
+}
+
+static uint64_t power_of(const struct ledger_genesis *ledger) {
+    uint64_t power = 0;
+    for (size_t i = 0; i < ledger->validator_count; i++)
+        supply_add(&power, ledger->validators[i].power);
+    return power;
+}
+
+uint64_t ledger_genesis_supply(const struct ledger_genesis *ledger) {
+    uint64_t supply = ledger->consensus == CONSENSUS_POS ? power_of(ledger) : 0;
+    supply_add(&supply, ledger->reward_pool);
+    for (size_t i = 0; i < ledger->account_count; i++)
+        supply_add(&supply, ledger->accounts[i].grains);
+    return supply;
 }
 
 // ---- reading ----
@@ -73,20 +127,29 @@ static void expect(struct lines *t, const char *key, const char *text) {
         t->failed = true;
 }
 
-static uint64_t number(struct lines *t, const char *key, uint64_t min, uint64_t max) {
-    struct span value = value_of(t, key);
+// Whether the next line is of this key.
+static bool next_is(const struct lines *t, const char *key) {
+    size_t n = strlen(key);
+    return !t->failed && t->rest.n > n && memcmp(t->rest.p, key, n) == 0 && t->rest.p[n] == ' ';
+}
+
+static uint64_t decimal(struct lines *t, struct span digits, uint64_t min, uint64_t max) {
     uint64_t n = 0;
-    for (size_t i = 0; i < value.n; i++) {
-        uint8_t digit = (uint8_t)(value.p[i] - '0');
+    for (size_t i = 0; i < digits.n; i++) {
+        uint8_t digit = (uint8_t)(digits.p[i] - '0');
         if (digit > 9 || n > (UINT64_MAX - digit) / 10) {
             t->failed = true;
             return 0;
         }
         n = n * 10 + digit;
     }
-    if (n < min || n > max)
+    if (digits.n == 0 || n < min || n > max)
         t->failed = true;
     return t->failed ? 0 : n;
+}
+
+static uint64_t number(struct lines *t, const char *key, uint64_t min, uint64_t max) {
+    return decimal(t, value_of(t, key), min, max);
 }
 
 // A value of at most n - 1 bytes as a C string; "" once anything has failed.
@@ -123,34 +186,126 @@ static void profile(struct lines *t, struct genesis *genesis) {
         t->failed = true;
 }
 
+// Takes 64 digits from the front of a value.
+static void take_key(struct lines *t, struct span *value, uint8_t out[static 32]) {
+    char digits[65] = {0};
+    if (value->n < 64) {
+        t->failed = true;
+        return;
+    }
+    memcpy(digits, value->p, 64);
+    if (hex_decode(out, 32, digits) != OK)
+        t->failed = true;
+    *value = (struct span){value->p + 64, value->n - 64};
+}
+
+static void take_space(struct lines *t, struct span *value) {
+    if (value->n == 0 || value->p[0] != ' ') {
+        t->failed = true;
+        return;
+    }
+    *value = (struct span){value->p + 1, value->n - 1};
+}
+
 static void key32(struct lines *t, const char *key, uint8_t out[static 32]) {
-    char value[65];
-    text(t, key, value, sizeof value);
-    if (hex_decode(out, 32, value) != OK)
+    struct span value = value_of(t, key);
+    take_key(t, &value, out);
+    if (value.n > 0)
         t->failed = true;
 }
 
 static void seed(struct lines *t, struct genesis_seed *out) {
-    char value[64 + 1 + ADDRESS_TEXT_MAX];
-    text(t, "seed", value, sizeof value);
-    if (strlen(value) < 65 || value[64] != ' ') {
+    struct span value = value_of(t, "seed");
+    char address[ADDRESS_TEXT_MAX] = {0};
+    take_key(t, &value, out->id.bytes);
+    take_space(t, &value);
+    if (t->failed || value.n >= sizeof address || memchr(value.p, 0, value.n) != NULL) {
         t->failed = true;
         return;
     }
-    value[64] = '\0';
-    if (hex_decode(out->id.bytes, sizeof out->id.bytes, value) != OK || address_parse(&out->address, value + 65) != OK)
+    memcpy(address, value.p, value.n);
+    if (address_parse(&out->address, address) != OK)
         t->failed = true;
+}
+
+// One more line than a list may have.
+static void overlong(struct lines *t) {
+    t->line++;
+    t->failed = true;
 }
 
 static void seeds(struct lines *t, struct genesis *genesis) {
     do {
         if (genesis->seed_count == GENESIS_SEEDS_MAX) {
-            t->line++;
-            t->failed = true;
+            overlong(t);
             return;
         }
         seed(t, &genesis->seeds[genesis->seed_count++]);
     } while (!t->failed && t->rest.n > 0);
+}
+
+static void validator(struct lines *t, struct genesis_validator *out) {
+    struct span value = value_of(t, "validator");
+    take_key(t, &value, out->key.bytes);
+    take_space(t, &value);
+    take_key(t, &value, out->operator.bytes);
+    take_space(t, &value);
+    out->power = decimal(t, value, 1, GRAINS_MAX);
+}
+
+static void validators(struct lines *t, struct ledger_genesis *ledger) {
+    do {
+        if (ledger->validator_count == GENESIS_VALIDATORS_MAX) {
+            overlong(t);
+            return;
+        }
+        struct genesis_validator *v = &ledger->validators[ledger->validator_count];
+        validator(t, v);
+        if (ledger->validator_count > 0 && memcmp(v[-1].key.bytes, v->key.bytes, sizeof v->key.bytes) >= 0)
+            t->failed = true;
+        ledger->validator_count++;
+        if (power_of(ledger) > GRAINS_MAX)
+            t->failed = true;
+    } while (next_is(t, "validator"));
+}
+
+static void account(struct lines *t, struct genesis_account *out) {
+    struct span value = value_of(t, "account");
+    take_key(t, &value, out->id.bytes);
+    take_space(t, &value);
+    out->grains = decimal(t, value, 1, GRAINS_MAX);
+}
+
+static void accounts(struct lines *t, struct ledger_genesis *ledger) {
+    while (next_is(t, "account")) {
+        if (ledger->account_count == GENESIS_ACCOUNTS_MAX) {
+            overlong(t);
+            return;
+        }
+        struct genesis_account *a = &ledger->accounts[ledger->account_count];
+        account(t, a);
+        if (ledger->account_count > 0 && memcmp(a[-1].id.bytes, a->id.bytes, sizeof a->id.bytes) >= 0)
+            t->failed = true;
+        ledger->account_count++;
+        if (ledger_genesis_supply(ledger) > GRAINS_MAX)
+            t->failed = true;
+    }
+}
+
+static void consensus(struct lines *t, struct ledger_genesis *ledger) {
+    char value[8];
+    text(t, "consensus", value, sizeof value);
+    if (consensus_parse(&ledger->consensus, value) != OK)
+        t->failed = true;
+}
+
+static void ledger_lines(struct lines *t, struct ledger_genesis *ledger) {
+    consensus(t, ledger);
+#define READ_NUMBER(type, field, min, max) ledger->field = (type)number(t, #field, min, max);
+    LEDGER_NUMBERS(READ_NUMBER)
+#undef READ_NUMBER
+    validators(t, ledger);
+    accounts(t, ledger);
 }
 
 static void read_all(struct lines *t, struct genesis *genesis) {
@@ -162,6 +317,8 @@ static void read_all(struct lines *t, struct genesis *genesis) {
 #undef READ_NUMBER
     profile(t, genesis);
     key32(t, "authority", genesis->authority.bytes);
+    if (next_is(t, "consensus"))
+        ledger_lines(t, &genesis->ledger);
     seeds(t, genesis);
 }
 
@@ -214,14 +371,48 @@ static void put_line(struct buf *out, const char *key, const char *value) {
     buf_append(out, SPAN_LITERAL("\n"));
 }
 
-static void put_number(struct buf *out, const char *key, uint64_t value) {
-    char digits[NUMBER_DIGITS_MAX + 1] = {0};
+// Writes digits and a final zero; returns where they start.
+static const char *digits_of(char out[static NUMBER_DIGITS_MAX + 1], uint64_t value) {
     size_t at = NUMBER_DIGITS_MAX;
+    out[at] = '\0';
     do {
-        digits[--at] = (char)('0' + value % 10);
+        out[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    put_line(out, key, digits + at);
+    return out + at;
+}
+
+static void put_number(struct buf *out, const char *key, uint64_t value) {
+    char digits[NUMBER_DIGITS_MAX + 1];
+    put_line(out, key, digits_of(digits, value));
+}
+
+// key, one or two 32-byte values in hex, number
+static void put_keys_and_number(struct buf *out, const char *key, const uint8_t *first, const uint8_t *second,
+                                uint64_t number_value) {
+    char value[64 + 1 + 64 + 1 + NUMBER_DIGITS_MAX + 1];
+    char digits[NUMBER_DIGITS_MAX + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < (second != NULL ? 2 : 1); i++, n += 65) {
+        hex_encode(value + n, span_of(i == 0 ? first : second, 32));
+        value[n + 64] = ' ';
+    }
+    const char *text_of_number = digits_of(digits, number_value);
+    memcpy(value + n, text_of_number, strlen(text_of_number) + 1);
+    put_line(out, key, value);
+}
+
+static void put_ledger(struct buf *out, const struct ledger_genesis *ledger) {
+    put_line(out, "consensus", consensus_text(ledger->consensus));
+#define PUT_NUMBER(type, field, min, max) put_number(out, #field, ledger->field);
+    LEDGER_NUMBERS(PUT_NUMBER)
+#undef PUT_NUMBER
+    for (size_t i = 0; i < ledger->validator_count; i++) {
+        const struct genesis_validator *v = &ledger->validators[i];
+        put_keys_and_number(out, "validator", v->key.bytes, v->operator.bytes, v->power);
+    }
+    for (size_t i = 0; i < ledger->account_count; i++)
+        put_keys_and_number(out, "account", ledger->accounts[i].id.bytes, NULL, ledger->accounts[i].grains);
 }
 
 static void put_seed(struct buf *out, const struct genesis_seed *seed_line) {
@@ -243,6 +434,8 @@ void genesis_format(struct buf *out, const struct genesis *genesis) {
 #undef PUT_NUMBER
     put_line(out, "profile", profile_text(genesis->profile));
     put_line(out, "authority", authority);
+    if (genesis->ledger.validator_count > 0)
+        put_ledger(out, &genesis->ledger);
     for (size_t i = 0; i < genesis->seed_count; i++)
         put_seed(out, &genesis->seeds[i]);
 }

@@ -338,6 +338,48 @@ def replaced(number, line):
     return "".join(lines)
 
 
+LEDGER_KEYS = sorted(ed25519.public_of(drawn(f"validator {i}")).hex() for i in range(3))
+LEDGER_LINES = f"""consensus poa
+block_ms 2000
+fee_min 1000
+relay_stake_min 1000000
+unbonding_ms 1814400000
+reward_pool 500000000
+reward_per_epoch 1000000
+samples 8
+opening_window_blocks 50
+validator {LEDGER_KEYS[0]} {drawn("operator 0").hex()} 1
+validator {LEDGER_KEYS[1]} {drawn("operator 1").hex()} 1
+validator {LEDGER_KEYS[2]} {drawn("operator 1").hex()} 2
+account {"0a" * 32} 1
+account {"0b" * 32} {2**60 - 2 - 500000000}
+""".splitlines(keepends=True)
+
+
+def with_ledger(*replacements):
+    """The genesis with a ledger, some of its lines (by number in the whole text) replaced."""
+    lines = GENESIS.splitlines(keepends=True)
+    lines[13:13] = LEDGER_LINES
+    for number, line in replacements:
+        lines[number - 1] = line
+    return "".join(lines)
+
+
+def refused_ledgers():
+    operator = drawn("operator 0").hex()
+    for number, line in ((14, "consensus pow\n"), (15, "block_ms 3600001\n"), (16, f"fee_min {2**60}\n"), (17, ""),
+                         (18, "unbonding_ms 999\n"), (20, f"reward_per_epoch {2**60}\n"), (21, "samples 0\n"),
+                         (21, "samples 65\n"), (22, "opening_window_blocks 0\n"),
+                         (23, f"validator {LEDGER_KEYS[0]} {operator} 0\n"), (23, f"validator {LEDGER_KEYS[0]} {operator}\n"),
+                         (23, f"validator {LEDGER_KEYS[0]} 1\n"), (24, LEDGER_LINES[9]),
+                         (24, f"validator {LEDGER_KEYS[1]} {operator} {2**60 - 1}\n"), (26, f"account {'0a' * 32} 0\n"),
+                         (27, f"account {'0a' * 32} 1\n"), (27, f"account {'0b' * 32} {2**60 - 1 - 500000000}\n")):
+        yield with_ledger((number, line)), number
+    yield with_ledger((23, ""), (24, ""), (25, "")), 23
+    yield with_ledger((14, "")), 14
+    yield with_ledger((14, "consensus pos\n")), 27
+
+
 def refused_genesis():
     key = drawn("a key").hex()
     for number, line in ((1, "sotto-genesis 2\n"), (2, "name \n"), (2, "name two words\n"), (3, "testnet yes\n"),
@@ -353,14 +395,17 @@ def refused_genesis():
     yield GENESIS + "\n", 16
     yield replaced(6, "replicas 2\n").replace("quorum 2\n", "quorum 3\n"), 7
     yield "".join(GENESIS.splitlines(keepends=True)[:13]), 14
+    yield from refused_ledgers()
 
 
 def genesis():
     mainnet = replaced(3, "testnet false\n").replace("[2001:db8::1]:65535", "relay.example:1")
     least = GENESIS.replace("epoch_ms 60000", "epoch_ms 1000").replace("profile balanced", "profile fast")
+    staked = with_ledger((14, "consensus pos\n"), (15, "block_ms 0\n"), (26, ""), (27, ""))
     start = 1790000000000
     return {
-        "networks": [{"text": text, "network": o.network_of(text).hex()} for text in (GENESIS, mainnet, least)],
+        "networks": [{"text": text, "network": o.network_of(text).hex()}
+                     for text in (GENESIS, mainnet, least, with_ledger(), staked)],
         "epochs": [{"wall_ms": start + ms, "epoch": epoch} for ms, epoch in (
             (-1, 0), (0, 1), (59999, 1), (60000, 2), (60000 * 99, 100), (60000 * 100 - 1, 100))],
         "refused": [{"text": text, "line": line} for text, line in refused_genesis()],

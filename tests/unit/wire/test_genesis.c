@@ -189,6 +189,114 @@ static void seeds_are_one_to_sixteen(void **state) {
     buf_free(&text);
 }
 
+static const char *const ledger_lines[] = {
+    "consensus pos\n",
+    "block_ms 2000\n",
+    "fee_min 5\n",
+    "relay_stake_min 1000\n",
+    "unbonding_ms 60000\n",
+    "reward_pool 100\n",
+    "reward_per_epoch 10\n",
+    "samples 8\n",
+    "opening_window_blocks 50\n",
+    "validator " HEX_B " " HEX_A " 3\n",
+    "validator " HEX_A " " HEX_A " 4\n",
+    "account " HEX_B " 20\n",
+};
+
+// The good text with the first `count` of the ledger's lines, behind the authority.
+static struct span text_with_ledger(struct buf *out, size_t count) {
+    buf_clear(out);
+    for (unsigned i = 0; i < LINES; i++) {
+        if (i == 13) {
+            for (size_t j = 0; j < count; j++)
+                buf_append(out, span_of_text(ledger_lines[j]));
+        }
+        buf_append(out, span_of_text(good_lines[i]));
+    }
+    return buf_span(out);
+}
+
+static void a_ledger_stands_in_a_genesis_whole_or_not_at_all(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct buf back = {0};
+    struct genesis g;
+    for (size_t count = 1; count <= 12; count++)
+        assert_int_equal(genesis_parse(&g, text_with_ledger(&text, count), NULL), count >= 10 ? OK : ERR_MALFORMED);
+    assert_int_equal(g.ledger.consensus, CONSENSUS_POS);
+    assert_int_equal(g.ledger.block_ms, 2000);
+    assert_int_equal(g.ledger.fee_min, 5);
+    assert_int_equal(g.ledger.opening_window_blocks, 50);
+    assert_int_equal(g.ledger.validator_count, 2);
+    assert_int_equal(g.ledger.validators[1].power, 4);
+    assert_int_equal(g.ledger.validators[0].operator.bytes[0], 0xaa);
+    assert_int_equal(g.ledger.account_count, 1);
+    assert_int_equal(g.ledger.accounts[0].grains, 20);
+    assert_int_equal(ledger_genesis_supply(&g.ledger), 100 + 3 + 4 + 20);
+    genesis_format(&back, &g);
+    assert_true(span_equal(buf_span(&text), buf_span(&back)));
+    g.ledger.consensus = CONSENSUS_POA;
+    assert_int_equal(ledger_genesis_supply(&g.ledger), 100 + 20);
+    g.ledger.accounts[0].grains = GRAINS_MAX;
+    assert_int_equal(ledger_genesis_supply(&g.ledger), UINT64_MAX);
+    assert_int_equal(genesis_parse(&g, text_with_ledger(&text, 0), NULL), OK);
+    assert_int_equal(g.ledger.validator_count, 0);
+    buf_free(&text);
+    buf_free(&back);
+}
+
+static void ledger_draw(struct ledger_genesis *ledger, struct rng *rng) {
+    *ledger = (struct ledger_genesis){
+        .consensus = rng_below(rng, 2) == 0 ? CONSENSUS_POA : CONSENSUS_POS,
+        .block_ms = (uint32_t)rng_below(rng, 10000),
+        .fee_min = rng_below(rng, GRAINS_MAX),
+        .relay_stake_min = rng_below(rng, GRAINS_MAX),
+        .unbonding_ms = 1000 + rng_below(rng, DAY_MS),
+        .reward_pool = rng_below(rng, GRAINS_MAX / 2),
+        .samples = 1 + (uint32_t)rng_below(rng, 64),
+        .opening_window_blocks = 1 + (uint32_t)rng_below(rng, 1000),
+        .validator_count = (size_t)rng_below(rng, GENESIS_VALIDATORS_MAX + 1),
+        .account_count = (size_t)rng_below(rng, GENESIS_ACCOUNTS_MAX + 1),
+    };
+    for (size_t i = 0; i < ledger->validator_count; i++) {
+        struct genesis_validator *v = &ledger->validators[i];
+        rng_bytes(rng, v->key.bytes, sizeof v->key.bytes);
+        v->key.bytes[0] = (uint8_t)i;
+        rng_bytes(rng, v->operator.bytes, sizeof v->operator.bytes);
+        v->power = 1 + rng_below(rng, GRAINS_MAX / 1000);
+    }
+    for (size_t i = 0; i < ledger->account_count; i++) {
+        struct genesis_account *account = &ledger->accounts[i];
+        rng_bytes(rng, account->id.bytes, sizeof account->id.bytes);
+        account->id.bytes[0] = (uint8_t)i;
+        account->grains = 1 + rng_below(rng, GRAINS_MAX / 1000);
+    }
+}
+
+static void validators_are_at_most_a_hundred(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    unsigned line = 0;
+    for (unsigned count = 100; count <= 101; count++) {
+        buf_clear(&text);
+        for (unsigned i = 0; i < LINES; i++) {
+            for (unsigned j = 0; i == 13 && j < 9; j++)
+                buf_append(&text, span_of_text(ledger_lines[j]));
+            for (unsigned j = 0; i == 13 && j < count; j++) {
+                char validator[160];
+                snprintf(validator, sizeof validator, "validator %02x%.62s " HEX_A " 1\n", j, HEX_B);
+                buf_append(&text, span_of_text(validator));
+            }
+            buf_append(&text, span_of_text(good_lines[i]));
+        }
+        assert_int_equal(genesis_parse(&g, buf_span(&text), &line), count <= 100 ? OK : ERR_MALFORMED);
+    }
+    assert_int_equal(line, 13 + 9 + 101);
+    buf_free(&text);
+}
+
 static void any_genesis_made_is_read_back(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
@@ -213,6 +321,7 @@ static void any_genesis_made_is_read_back(void **state) {
             snprintf(g.seeds[i].address.host, sizeof g.seeds[i].address.host, "relay%u.example", rng_u32(&rng));
             g.seeds[i].address.port = (uint16_t)(1 + rng_below(&rng, 65535));
         }
+        ledger_draw(&g.ledger, &rng);
         genesis_seal(&g);
         struct buf text = {0};
         struct buf again = {0};
@@ -256,13 +365,17 @@ static void epochs_begin_with_one_at_genesis(void **state) {
     }
 }
 
-static void profiles_have_names(void **state) {
+static void profiles_and_ways_of_consensus_have_names(void **state) {
     (void)state;
     enum profile profile;
     assert_int_equal(profile_parse(&profile, "fast"), OK);
     assert_int_equal(profile, PROFILE_FAST);
     assert_string_equal(profile_text(PROFILE_BALANCED), "balanced");
     assert_int_equal(profile_parse(&profile, ""), ERR_MALFORMED);
+    enum consensus consensus;
+    assert_int_equal(consensus_parse(&consensus, "pos"), OK);
+    assert_string_equal(consensus_text(consensus), "pos");
+    assert_int_equal(consensus_parse(&consensus, "pow"), ERR_MALFORMED);
 }
 
 int main(void) {
@@ -272,10 +385,12 @@ int main(void) {
         cmocka_unit_test(two_replicas_cannot_make_a_quorum_of_three),
         cmocka_unit_test(no_part_of_a_genesis_is_a_genesis_except_with_fewer_seeds),
         cmocka_unit_test(seeds_are_one_to_sixteen),
+        cmocka_unit_test(a_ledger_stands_in_a_genesis_whole_or_not_at_all),
+        cmocka_unit_test(validators_are_at_most_a_hundred),
         cmocka_unit_test(any_genesis_made_is_read_back),
         cmocka_unit_test(every_change_of_a_genesis_makes_another_network),
         cmocka_unit_test(epochs_begin_with_one_at_genesis),
-        cmocka_unit_test(profiles_have_names),
+        cmocka_unit_test(profiles_and_ways_of_consensus_have_names),
     };
     return cmocka_run_group_tests_name("genesis", tests, codec_setup, NULL);
 }
