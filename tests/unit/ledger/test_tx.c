@@ -43,6 +43,149 @@ static void any_flipped_bit_is_refused(void **state) {
     }
 }
 
+// The drawn transaction of a kind, with one thing changed.
+static enum err check_with(enum tx_kind kind, void (*change)(struct tx *tx)) {
+    struct rng rng = rng_of_seed(3);
+    struct drawn drawn;
+    tx_draw(&drawn, kind, &rng);
+    change(&drawn.tx);
+    return tx_check(&drawn.tx, &drawn.rules);
+}
+
+static void no_amount(struct tx *tx) {
+    tx->transfer.amount = 0;
+}
+
+static void every_grain(struct tx *tx) {
+    tx->transfer.amount = GRAINS_MAX;
+}
+
+static void more_than_there_are(struct tx *tx) {
+    tx->transfer.amount = GRAINS_MAX + 1;
+}
+
+static void no_fee(struct tx *tx) {
+    tx->fee = 0;
+}
+
+static void a_low_fee(struct tx *tx) {
+    tx->fee = 9;
+}
+
+static void the_least_fee(struct tx *tx) {
+    tx->fee = 10;
+}
+
+static void a_fee_of_more_than_there_is(struct tx *tx) {
+    tx->fee = GRAINS_MAX + 1;
+}
+
+static void a_fee(struct tx *tx) {
+    tx->fee = 100;
+}
+
+static void a_nonce(struct tx *tx) {
+    tx->nonce = 1;
+}
+
+static void a_sender(struct tx *tx) {
+    tx->sender.bytes[31] = 1;
+}
+
+static void a_signature(struct tx *tx) {
+    tx->signature.bytes[0] = 1;
+}
+
+static void another_network(struct tx *tx) {
+    tx->network.bytes[7] ^= 1;
+}
+
+static void stake_and_deposit_of_more_than_there_is(struct tx *tx) {
+    tx->register_relay.stake = GRAINS_MAX;
+    tx->register_relay.deposit = 1;
+}
+
+static void too_much_power(struct tx *tx) {
+    tx->validator_vote.power = VALIDATOR_POWER_MAX + 1;
+}
+
+static void its_own_receipt(struct tx *tx) {
+    tx->opening.signer = 0;
+}
+
+static void a_set_without_the_sender(struct tx *tx) {
+    tx->opening.set.relays[0].bytes[0] ^= 1;
+}
+
+static void the_other_twice(struct tx *tx) {
+    tx->opening.set.relays[2] = tx->opening.set.relays[1];
+    tx->opening.set.count = 3;
+}
+
+static void what_no_state_can_make_right_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        enum tx_kind kind;
+        void (*change)(struct tx *tx);
+        enum err expected;
+    } cases[] = {
+        {TX_TRANSFER, no_amount, ERR_INVALID},
+        {TX_TRANSFER, every_grain, OK},
+        {TX_TRANSFER, more_than_there_are, ERR_INVALID},
+        {TX_TRANSFER, no_fee, ERR_INVALID},
+        {TX_TRANSFER, a_low_fee, ERR_INVALID},
+        {TX_TRANSFER, the_least_fee, OK},
+        {TX_TRANSFER, a_fee_of_more_than_there_is, ERR_INVALID},
+        {TX_TRANSFER, another_network, ERR_NETWORK},
+        {TX_REGISTER_RELAY, stake_and_deposit_of_more_than_there_is, ERR_INVALID},
+        {TX_REGISTER_RELAY, no_fee, ERR_INVALID},
+        {TX_UPDATE_RELAY, no_fee, OK},
+        {TX_UPDATE_RELAY, a_low_fee, ERR_INVALID},
+        {TX_RETIRE_RELAY, no_fee, ERR_INVALID},
+        {TX_VALIDATOR_VOTE, too_much_power, ERR_INVALID},
+        {TX_DELIVERY_BATCH, no_fee, OK},
+        {TX_OPENING, no_fee, OK},
+        {TX_OPENING, its_own_receipt, ERR_INVALID},
+        {TX_OPENING, a_set_without_the_sender, ERR_INVALID},
+        {TX_OPENING, the_other_twice, ERR_INVALID},
+        {TX_EVIDENCE, no_fee, OK},
+        {TX_EVIDENCE, a_fee, ERR_INVALID},
+        {TX_EVIDENCE, a_nonce, ERR_INVALID},
+        {TX_EVIDENCE, a_sender, ERR_INVALID},
+        {TX_EVIDENCE, a_signature, ERR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (check_with(cases[i].kind, cases[i].change) != cases[i].expected)
+            fail_msg("case %zu, %s", i, tx_kind_text(cases[i].kind));
+    }
+}
+
+static void a_registration_needs_the_relay_for_this_sender_and_nonce(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(4);
+    struct drawn drawn;
+    tx_draw(&drawn, TX_REGISTER_RELAY, &rng);
+    drawn.tx.nonce++;
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), ERR_AUTH);
+    tx_cosign(&drawn.tx, &drawn.sender); // the sender is not the relay
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), ERR_AUTH);
+    tx_cosign(&drawn.tx, &drawn.other);
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), OK);
+}
+
+static void an_opening_needs_the_receipt_of_the_relay_it_names(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(5);
+    struct drawn drawn;
+    tx_draw(&drawn, TX_OPENING, &rng);
+    drawn.tx.opening.secret[0] ^= 1;
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), ERR_AUTH);
+}
+
 static void a_block_comes_back_with_its_transactions_and_no_others(void **state) {
     (void)state;
     struct rng rng = rng_of_seed(2);
@@ -85,6 +228,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_comes_back_as_it_was),
         cmocka_unit_test(any_flipped_bit_is_refused),
+        cmocka_unit_test(what_no_state_can_make_right_is_refused),
+        cmocka_unit_test(a_registration_needs_the_relay_for_this_sender_and_nonce),
+        cmocka_unit_test(an_opening_needs_the_receipt_of_the_relay_it_names),
         cmocka_unit_test(a_block_comes_back_with_its_transactions_and_no_others),
     };
     return cmocka_run_group_tests_name("tx", tests, codec_setup, NULL);
