@@ -56,7 +56,8 @@ static void account_begin(struct client *client, struct step *step) {
     own_new(client, step, 0);
 }
 
-// After a restore our counts may be behind what contacts have seen: every conversation starts a new stream.
+// After a restore our counts may be behind what contacts have seen: every conversation starts a new stream. Nor is it
+// certain that our mailboxes still stand: nothing names them before their replicas have confirmed it.
 static void account_renew(struct client *client, struct step *step) {
     for (size_t i = 0; i < client->contacts.count; i++) {
         struct contact *contact = (struct contact *)client->contacts.items[i];
@@ -64,6 +65,11 @@ static void account_renew(struct client *client, struct step *step) {
         contact->state.stream_out = step->now.wall_ms > next ? step->now.wall_ms : next;
         contact->state.next_out = 1;
         store_contact(step, &contact->state);
+    }
+    for (size_t i = 0; i < client->mailboxes.count; i++) {
+        struct own_mailbox *own = (struct own_mailbox *)client->mailboxes.items[i];
+        own->state.ready = own->state.contact == 0;
+        store_mailbox(step, &own->state);
     }
     client->account.restored = false;
     store_account(step, &client->account);

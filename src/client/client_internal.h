@@ -134,6 +134,7 @@ struct contact {
 struct policy_slot {
     struct relay_id relay;
     uint64_t confirmed_ms; // wall; 0: not yet
+    bool refused;          // it holds a newer one
     uint64_t next_ms;
     unsigned attempts;
 };
@@ -168,6 +169,7 @@ struct own_mailbox {
     struct mailbox_id id;
     struct sign_secret secret;
     struct write_token token;
+    bool loaded; // made by an earlier run
     // placement by the directory of that epoch
     uint32_t placed_epoch;
     size_t replica_count; // up to k + 2
@@ -468,6 +470,8 @@ void outbox_due(struct client *client, struct step *step, struct outbox_entry *e
 void outbox_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
 void outbox_acknowledged(struct client *client, struct step *step, struct contact *contact,
                          const struct message_id *id);
+// The contact has named another mailbox: what the one before did not take is sent there.
+void outbox_moved(struct client *client, struct step *step, struct contact *contact);
 void outbox_late_release(struct client *client, struct exchange *exchange); // it ends
 void outbox_stamped(struct client *client, struct step *step, uint64_t number, unsigned bits, uint64_t stamp);
 void outbox_drop_contact(struct client *client, struct step *step, struct contact *contact);

@@ -3,7 +3,8 @@
 //   WAITING --(window, reply mailbox known to its replicas)--> SEALED --(q receipts)--> STORED --(ack)--> gone
 //      '------------------------------ expiry: shown as expired ------------------------'
 //
-// The bytes of an item are final once sealed: every retry sends the same, on a new route, to the next replica.
+// The bytes of an item are final once sealed: every retry sends the same, on a new route, to the next replica; unless
+// the recipient has named another mailbox meanwhile.
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,7 +215,8 @@ static void destination_set(struct outbox_state *state, const struct contact_sta
         state->token = contact->peer_token;
 }
 
-static bool entry_seal(struct client *client, struct step *step, struct outbox_entry *entry) {
+// For the mailbox that the contact has named last.
+static bool item_make(struct client *client, struct step *step, struct outbox_entry *entry) {
     struct own_mailbox *own = table_find(&client->mailboxes, entry->contact->state.mailbox);
     struct letter letter;
     struct message_record record = {0};
@@ -228,16 +230,44 @@ static bool entry_seal(struct client *client, struct step *step, struct outbox_e
     struct item_place place = {&client->config.genesis->network, &entry->state.mailbox, entry->state.expiry_ms};
     enum err err =
         seal_item(item, &letter, &client->proof, &client->dh, &entry->contact->state.card.dh, &place, &step->env->rng);
-    if (err == OK) {
-        phase_set(entry, OUTBOX_SEALED);
-        entry->next_ms = step->now.mono_ms;
-        entry->turn = (unsigned)rng_below(&step->env->rng, client->config.genesis->replicas);
+    if (err == OK)
         store_item(step, entry->state.number, item);
-        store_outbox(step, &entry->state);
-    }
     buf_wipe(&record.text);
     wipe(&letter, sizeof(letter));
     return err == OK;
+}
+
+static bool entry_seal(struct client *client, struct step *step, struct outbox_entry *entry) {
+    if (!item_make(client, step, entry))
+        return false;
+    phase_set(entry, OUTBOX_SEALED);
+    entry->next_ms = step->now.mono_ms;
+    entry->turn = (unsigned)rng_below(&step->env->rng, client->config.genesis->replicas);
+    store_outbox(step, &entry->state);
+    return true;
+}
+
+static bool is_misdirected(const struct outbox_entry *entry) {
+    const struct contact_state *contact = &entry->contact->state;
+    return entry->state.phase == OUTBOX_SEALED && contact->established &&
+           !mailbox_id_equal(&entry->state.mailbox, &contact->peer_mailbox);
+}
+
+// Twice on its way under one message id, at worst; it is shown once.
+static void entry_redirect(struct client *client, struct step *step, struct outbox_entry *entry) {
+    const struct own_mailbox *own = table_find(&client->mailboxes, entry->contact->state.mailbox);
+    if (own == NULL || !own->state.ready || !item_make(client, step, entry))
+        return;
+    entry->attempts = 0;
+    entry->stamping = false; // tokens of contacts need none
+    store_outbox(step, &entry->state);
+}
+
+void outbox_moved(struct client *client, struct step *step, struct contact *contact) {
+    for (struct outbox_entry *entry = contact->pending_first; entry != NULL; entry = entry->pending_next)
+        if (is_misdirected(entry) && entry->attempts > 1)
+            entry->next_ms = step->now.mono_ms;
+    outbox_pump(client, step, contact);
 }
 
 // ---- sending
@@ -263,7 +293,7 @@ static bool stamp_ready(struct client *client, struct step *step, struct outbox_
 
 void outbox_stamped(struct client *client, struct step *step, uint64_t number, unsigned bits, uint64_t stamp) {
     struct outbox_entry *entry = table_find(&client->outbox, number);
-    if (entry == NULL || entry->state.phase != OUTBOX_SEALED)
+    if (entry == NULL || entry->state.phase != OUTBOX_SEALED || !entry->stamping)
         return;
     entry->stamping = false;
     entry->state.stamped = true;
@@ -290,6 +320,8 @@ static void entry_send(struct client *client, struct step *step, struct outbox_e
     struct relay_id order[PLACEMENT_RANKS], proper[PLACEMENT_RANKS];
     struct path_plan plan;
     struct path_aim aim = {.candidates = order, .replicas = proper};
+    if (entry->attempts > 0 && is_misdirected(entry))
+        entry_redirect(client, step, entry);
     if (find_item(step, entry->state.number, item) != OK) {
         client_break(client, step, ERR_CORRUPT, "the database is damaged: an outgoing message is missing");
         return;

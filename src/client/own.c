@@ -52,6 +52,7 @@ struct own_mailbox *own_take(struct client *client, const struct mailbox_state *
     struct own_mailbox *own = NEW(struct own_mailbox);
     own->state = *state;
     own->wake_ms = TIME_NEVER;
+    own->loaded = true;
     mailbox_keys(own, client->config.identity_seed);
     table_add(&client->mailboxes, &own->state.number);
     return own;
@@ -199,22 +200,44 @@ static uint64_t policy_pump(struct client *client, struct step *step, struct own
     return next;
 }
 
+// Its replicas hold a newer policy than we know of: after this database was backed up, the contact was removed, and the
+// mailbox retired. It stays so; the contact will learn of another when we write. Replicas may lie: one that this run
+// has made is not replaced, so that lies do not make mailboxes without end.
+static void own_replace(struct client *client, struct step *step, struct own_mailbox *own) {
+    struct contact *contact = table_find(&client->contacts, own->state.contact);
+    own_retire(client, step, own);
+    if (contact == NULL)
+        return;
+    contact->state.mailbox = 0;
+    contact_mailbox_ensure(client, step, contact);
+    store_contact(step, &contact->state);
+    client_pump(client, step);
+}
+
 void own_policy_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply) {
     struct own_mailbox *own = table_find(&client->mailboxes, exchange->target);
     if (own == NULL)
         return;
-    size_t confirmed = 0;
+    size_t confirmed = 0, refused = 0, quorum = client->config.genesis->quorum;
     for (size_t i = 0; i < own->replica_count; i++) {
         struct policy_slot *slot = &own->policies[i];
-        if (relay_id_equal(&slot->relay, &exchange->replica) && reply->status == OP_OK) {
+        bool answered = relay_id_equal(&slot->relay, &exchange->replica);
+        if (answered)
+            slot->refused = reply->status == OP_REFUSED;
+        if (answered && reply->status == OP_OK) {
             slot->confirmed_ms = step->now.wall_ms;
             slot->attempts = 0;
         }
         confirmed += policy_fresh(slot, step);
+        refused += slot->refused;
     }
     if (reply->status != OP_OK)
         metric_add(step->env->metrics, METRIC_CLIENT_OP_REFUSED, 1);
-    if (confirmed < client->config.genesis->quorum)
+    if (refused >= quorum && own->loaded && !own->state.retired) {
+        own_replace(client, step, own);
+        return;
+    }
+    if (confirmed < quorum)
         return;
     if (own->state.retired) {
         own_forget(client, step, own);

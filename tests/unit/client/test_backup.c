@@ -12,6 +12,21 @@ static struct buf backup_of(struct user *user, const char *passphrase) {
     return copy;
 }
 
+static void restore(struct user *user, struct buf *backup, const char *passphrase) {
+    uint8_t seed[32];
+    struct network_id network;
+    struct kv_batch records = {0};
+    user_crash(user);
+    kv_close(user->kv);
+    user->kv = user->env.kv = kv_memory_new();
+    assert_int_equal(client_restore(seed, &network, &records, buf_span(backup), span_of_text(passphrase)), OK);
+    assert_memory_equal(seed, user->config.identity_seed, 32);
+    assert_memory_equal(network.bytes, user->world->genesis.network.bytes, 32);
+    assert_int_equal(kv_write(user->kv, &records), OK);
+    kv_batch_free(&records);
+    user_start(user);
+}
+
 static void a_restored_client_is_the_same_person_and_talks_on(void **state) {
     (void)state;
     struct world *world = world_make(1, 10, 2);
@@ -25,19 +40,7 @@ static void a_restored_client_is_the_same_person_and_talks_on(void **state) {
     struct message_id id = send_ok(alice, "bob", "after");
     run_for(world, SECOND_MS);
     assert_int_equal(state_of(alice, &id), MESSAGE_ACKNOWLEDGED);
-    user_crash(alice);
-    kv_close(alice->kv);
-    alice->kv = alice->env.kv = kv_memory_new();
-
-    uint8_t seed[32];
-    struct network_id network;
-    struct kv_batch records = {0};
-    assert_int_equal(client_restore(seed, &network, &records, buf_span(&backup), span_of_text("correct horse")), OK);
-    assert_memory_equal(seed, alice->config.identity_seed, 32);
-    assert_memory_equal(network.bytes, world->genesis.network.bytes, 32);
-    assert_int_equal(kv_write(alice->kv, &records), OK);
-    kv_batch_free(&records);
-    user_start(alice);
+    restore(alice, &backup, "correct horse");
     run_for(world, MINUTE_MS);
     assert_string_equal(link_of(alice), link);
     size_t shown = bob->note_count;
@@ -48,6 +51,62 @@ static void a_restored_client_is_the_same_person_and_talks_on(void **state) {
     id = send_ok(bob, "alice", "welcome");
     run_for(world, 10 * SECOND_MS);
     assert_int_equal(state_of(bob, &id), MESSAGE_ACKNOWLEDGED);
+    buf_free(&backup);
+    world_free(world);
+}
+
+static size_t texts_shown(const struct user *user) {
+    const struct message_record *in[1] = {NULL};
+    return received(user, in, 1);
+}
+
+// The removal stands until the one who removed writes to the one who was.
+static void who_was_removed_after_the_backup_gets_another_mailbox_when_written_to(void **state) {
+    (void)state;
+    struct world *world = world_make(6, 10, 2);
+    struct user *alice = &world->users[0], *bob = &world->users[1];
+    world_start(world);
+    befriend(alice, "bob", bob, "alice");
+    run_for(world, MINUTE_MS);
+    struct buf backup = backup_of(alice, "right");
+    assert_int_equal(ask_named(alice, CLIENT_CONTACT_REMOVE, "bob")->err, OK);
+    run_for(world, 10 * SECOND_MS);
+    restore(alice, &backup, "right");
+    run_for(world, 10 * SECOND_MS);
+    struct message_id early = send_ok(bob, "alice", "are you there?");
+    run_for(world, 10 * MINUTE_MS);
+    assert_non_null(strstr(message_of(bob, &early)->reason, "refuses"));
+    size_t before = texts_shown(alice);
+    struct message_id id = send_ok(alice, "bob", "I am");
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(state_of(alice, &id), MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(state_of(bob, &early), MESSAGE_ACKNOWLEDGED);
+    struct message_id late = send_ok(bob, "alice", "good");
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(state_of(bob, &late), MESSAGE_ACKNOWLEDGED);
+    const struct message_record *in[8] = {NULL};
+    assert_int_equal(received(alice, in, 8), before + 2);
+    assert_true(text_is(&in[before]->text, "are you there?"));
+    assert_true(text_is(&in[before + 1]->text, "good"));
+    buf_free(&backup);
+    world_free(world);
+}
+
+static void a_text_sent_right_after_the_restore_does_not_name_the_retired_mailbox(void **state) {
+    (void)state;
+    struct world *world = world_make(7, 10, 2);
+    struct user *alice = &world->users[0], *bob = &world->users[1];
+    world_start(world);
+    befriend(alice, "bob", bob, "alice");
+    run_for(world, MINUTE_MS);
+    struct buf backup = backup_of(alice, "right");
+    assert_int_equal(ask_named(alice, CLIENT_CONTACT_REMOVE, "bob")->err, OK);
+    run_for(world, 10 * SECOND_MS);
+    restore(alice, &backup, "right");
+    run_for(world, 5);
+    struct message_id id = send_ok(alice, "bob", "back at once");
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(state_of(alice, &id), MESSAGE_ACKNOWLEDGED);
     buf_free(&backup);
     world_free(world);
 }
@@ -129,6 +188,8 @@ static void a_database_of_another_network_or_identity_is_not_touched(void **stat
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_restored_client_is_the_same_person_and_talks_on),
+        cmocka_unit_test(who_was_removed_after_the_backup_gets_another_mailbox_when_written_to),
+        cmocka_unit_test(a_text_sent_right_after_the_restore_does_not_name_the_retired_mailbox),
         cmocka_unit_test(a_wrong_passphrase_and_a_damaged_backup_are_refused),
         cmocka_unit_test(a_backup_shows_nothing_of_what_is_in_it),
         cmocka_unit_test(a_backup_without_a_passphrase_is_refused),

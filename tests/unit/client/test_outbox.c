@@ -368,6 +368,31 @@ static void a_removed_contact_can_no_longer_write(void **state) {
     world_free(scene.world);
 }
 
+static void what_a_retired_mailbox_refuses_goes_to_the_next_one_in_order(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 33);
+    assert_int_equal(ask_named(scene.alice, CLIENT_CONTACT_REMOVE, "bob")->err, OK);
+    run_for(scene.world, SECOND_MS);
+    struct message_id first = send_ok(scene.bob, "alice", "1"), second = send_ok(scene.bob, "alice", "2");
+    run_for(scene.world, MINUTE_MS);
+    assert_int_equal(state_of(scene.bob, &second), MESSAGE_QUEUED);
+    assert_int_equal(add_contact(scene.alice, "bob", scene.bob)->err, OK);
+    run_for(scene.world, SECOND_MS);
+    send_ok(scene.alice, "bob", "here again");
+    run_for(scene.world, 10 * SECOND_MS);
+    struct message_id third = send_ok(scene.bob, "alice", "3");
+    run_for(scene.world, 10 * SECOND_MS);
+    assert_int_equal(state_of(scene.bob, &first), MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(state_of(scene.bob, &second), MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(state_of(scene.bob, &third), MESSAGE_ACKNOWLEDGED);
+    const struct message_record *in[8];
+    assert_int_equal(received(scene.alice, in, 8), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(in[i]->text.p[0], '1' + i);
+    world_free(scene.world);
+}
+
 static void an_acknowledgement_may_come_before_the_receipts(void **state) {
     (void)state;
     struct scene scene;
@@ -482,6 +507,7 @@ int main(void) {
         cmocka_unit_test(mailboxes_get_their_stamps_and_items_are_deleted_with_them),
         cmocka_unit_test(a_removed_contacts_messages_are_shown_as_failed),
         cmocka_unit_test(a_removed_contact_can_no_longer_write),
+        cmocka_unit_test(what_a_retired_mailbox_refuses_goes_to_the_next_one_in_order),
         cmocka_unit_test(an_acknowledgement_may_come_before_the_receipts),
         cmocka_unit_test(receipts_that_come_after_the_acknowledgement_are_recorded),
         cmocka_unit_test(forged_receipts_after_the_acknowledgement_do_not_count),

@@ -463,7 +463,7 @@ static void op_policy(struct world *world, size_t relay, const struct op *op) {
         *policy = (struct fake_policy){.mailbox = op->mailbox, .version = op->version, .count = op->count};
         memcpy(policy->entries, op->policy, op->count * sizeof(op->policy[0]));
     }
-    struct reply reply = reply_for(world, relay, op, OP_OK);
+    struct reply reply = reply_for(world, relay, op, op->version < policy->version ? OP_REFUSED : OP_OK);
     reply_send(world, relay, op->surbs[0], &reply);
 }
 
