@@ -161,7 +161,8 @@ class Letter:
     def __init__(self, account, mailbox, expiry_ms, item):
         self.sender, plain = noise_x_open(account.static_secret, prologue_of(account.network, mailbox, expiry_ms), item[32:])
         self.kind, self.id, self.secret = plain[1], plain[2:18], plain[50:82]
-        self.stream, self.sequence, self.floor = (int.from_bytes(plain[i : i + 8], "big") for i in (18, 26, 34))
+        counters = (int.from_bytes(plain[i : i + 8], "big") for i in (18, 26, 34, 42))
+        self.stream, self.sequence, self.floor, self.gap_expiry_ms = counters
         self.identity, requests, proof = plain[82:114], plain[114:146], plain[146:210]
         self.reply = plain[210:242], plain[242:274], int.from_bytes(plain[274:282], "big")
         length = int.from_bytes(plain[282:284], "big")
@@ -169,5 +170,18 @@ class Letter:
         signed = b"sotto card 1\0" + account.network + self.sender + requests
         if plain[0] != 1 or length > TEXT_MAX or any(plain[284 + length :]) or wire.commitment(self.secret) != item[:32]:
             raise Unsealable("letter")
+        if not (self.is_text() if self.kind == TEXT else self.is_acknowledgement()):
+            raise Unsealable("body")
         if not ed25519.verify(self.identity, signed, proof):
             raise Unsealable("card")
+
+    def is_text(self):
+        try:
+            self.text.decode()
+        except UnicodeDecodeError:
+            return False
+        counted = self.stream > 0 and 0 < self.floor <= self.sequence < 2**64 - 1
+        return len(self.text) > 0 and b"\0" not in self.text and counted
+
+    def is_acknowledgement(self):
+        return self.kind == ACK and len(self.text) > 0 and len(self.text) % 16 == 0
