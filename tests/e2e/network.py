@@ -116,6 +116,15 @@ class Network:
     def node(self, name):
         return next(node for node in self.status()["nodes"] if node["name"] == name)
 
+    def link_address(self, name):
+        """(host, port) of a node's links."""
+        host, port = self.node(name)["link"].rsplit(":", 1)
+        return host, int(port)
+
+    def genesis(self):
+        with open(os.path.join(self.dir, "genesis.sotto"), encoding="ascii") as file:
+            return file.read()
+
     def nodes_in_state(self, state):
         return [node["name"] for node in self.status()["nodes"] if node["state"] == state]
 

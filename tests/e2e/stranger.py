@@ -1,7 +1,8 @@
-"""A Sotto client of another make: Python's standard library only, written from docs/spec, with the oracles of tests/oracle.
+"""Sotto spoken from outside: Python's standard library only, written from docs/spec, with the oracles of tests/oracle.
 
-It knows nothing of the C code. One Link is one TLS connection to a relay; a Stranger is a client with an entry, its reply
-blocks and what it asks of mailboxes. For tests only: slow, and its keys are no secret of the process.
+It knows nothing of the C code. One Link is one TLS connection to a relay, for honest and for hostile tests; a Stranger is a
+whole client with an entry, its reply blocks and what it asks of mailboxes. For tests only: slow, and its keys are no secret
+of the process.
 """
 import os
 import pathlib
@@ -162,15 +163,22 @@ def certificate_key(der):
     return der[at + len(ED25519_SPKI) :][:32]
 
 
+def link_context(alpn="sotto/1"):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([alpn] if alpn else [])
+    return context
+
+
 class Link:
-    def __init__(self, identity, host, port, network, epoch=0, version=1, alpn="sotto/1"):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_alpn_protocols([alpn] if alpn else [])
-        self.tls = context.wrap_socket(socket.create_connection((host, port), timeout=PATIENCE_S))
-        if certificate_key(self.tls.getpeercert(binary_form=True)) != identity:
+    """A link after our hello. identity None: whoever answers; source: the address to come from."""
+
+    def __init__(self, identity, host, port, network, epoch=0, version=1, alpn="sotto/1", source=""):
+        raw = socket.create_connection((host, port), timeout=PATIENCE_S, source_address=(source, 0))
+        self.tls = link_context(alpn).wrap_socket(raw)
+        if identity not in (None, certificate_key(self.tls.getpeercert(binary_form=True))):
             self.tls.close()
             raise Malformed("not the relay that was meant")
         self.identity, self.network = identity, network

@@ -5,7 +5,7 @@ import unittest
 
 import cases
 from network import Network, PATIENCE_S, sotto, wait_until
-from strangers import link_context
+from stranger import link_context
 
 
 class KilledProcesses(unittest.TestCase):

@@ -1,11 +1,12 @@
 """The limits of a real node: who floods is held back or cut, whoever writes beside him is served."""
+import os
 import re
 import socket
 import unittest
 
 import cases
 from network import Network, wait_until
-from strangers import Client, port_of
+from stranger import Genesis, Link
 
 
 class LowLimits(unittest.TestCase):
@@ -23,10 +24,12 @@ class LowLimits(unittest.TestCase):
         return sum(float(value) for value in re.findall(rf"^sotto_{name} (\S+)$", self.net.metrics(relay), re.MULTILINE))
 
     def test_a_flooding_clients_packets_are_dropped_before_the_expensive_work(self):
+        network = Genesis(self.net.genesis()).network
         for i in range(1, 5):
-            flood = Client(*port_of(self.net.node(f"relay{i}")), self.net.dir)
+            flood = Link(None, *self.net.link_address(f"relay{i}"), network, source="127.0.0.2")
             try:
-                flood.send_packets(2000)
+                for _ in range(2000):
+                    flood.send_packet(b"\x01" + os.urandom(2417))
             except OSError:
                 pass  # cut is as good
             # A client's rate is 100 a second: nearly all of these are over it.
@@ -37,11 +40,11 @@ class LowLimits(unittest.TestCase):
         self.assertEqual(self.net.nodes_in_state("ended"), [])
 
     def test_an_address_that_opens_many_connections_is_refused_more(self):
-        relay = self.net.node("relay1")
+        address = self.net.link_address("relay1")
         held = []
         try:
             for _ in range(200):
-                held.append(socket.create_connection(port_of(relay), timeout=30, source_address=("127.0.0.3", 0)))
+                held.append(socket.create_connection(address, timeout=30, source_address=("127.0.0.3", 0)))
             wait_until(lambda: self.counter("relay1", 'sockets_refused_total{reason="rate"}')
                        + self.counter("relay1", 'sockets_refused_total{reason="handshakes"}') > 0, "a refusal")
             self.net.send("beside the crowd")

@@ -10,7 +10,7 @@ import unittest
 
 import cases
 from network import Network, PATIENCE_S, wait_until
-from strangers import link_context
+from stranger import link_context
 
 SECONDS = int(os.environ.get("STORM_SECONDS", "20"))
 SEED = int(os.environ.get("STORM_SEED") or random.randrange(1 << 32))

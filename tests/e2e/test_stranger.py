@@ -5,6 +5,7 @@ import re
 import time
 import unittest
 
+import cases
 from network import Network, PATIENCE_S, wait_until
 from stranger import (DIRECTORY, PACKET, Closed, Directory, Link, Mailbox, Malformed, Stranger, new_item, now_ms, seal, valid_receipts,
                       wire)
@@ -22,8 +23,7 @@ class AStranger(unittest.TestCase):
         cls.net = Network(relays=5, users=1, epoch=EPOCH_S, options=["--set", f"stranger_quota: {STRANGER_QUOTA}"])
         cls.net.up()
         cls.addClassCleanup(cls.net.__exit__, None, None, None)
-        with open(os.path.join(cls.net.dir, "genesis.sotto"), encoding="ascii") as file:
-            cls.text = file.read()
+        cls.text = cls.net.genesis()
 
     def client(self):
         client = Stranger(self.text)
@@ -306,4 +306,4 @@ class AStranger(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    cases.main()
