@@ -28,16 +28,17 @@
 
 // Those of its ledger, likewise.
 // block_ms: an hour is the longest that anybody would wait for an empty block.
-// samples: a batch's openings are transactions of up to 4 KiB that one relay sends within the window.
+// samples: a batch of which half is false passes eight with one chance in 256.
 #define LEDGER_NUMBERS(X)                              \
     X(uint32_t, block_ms, 0, HOUR_MS)                  \
     X(uint64_t, fee_min, 0, GRAINS_MAX)                \
     X(uint64_t, relay_stake_min, 0, GRAINS_MAX)        \
+    X(uint64_t, validator_stake_min, 1, GRAINS_MAX)    \
     X(uint64_t, unbonding_ms, SECOND_MS, 365 * DAY_MS) \
+    X(uint8_t, slash_percent, 0, 100)                  \
     X(uint64_t, reward_pool, 0, GRAINS_MAX)            \
     X(uint64_t, reward_per_epoch, 0, GRAINS_MAX)       \
-    X(uint32_t, samples, 1, 64)                        \
-    X(uint32_t, opening_window_blocks, 1, 100000)
+    X(uint8_t, samples, 1, 8)
 
 static const char *const profile_texts[] = {[PROFILE_FAST] = "fast", [PROFILE_BALANCED] = "balanced"};
 

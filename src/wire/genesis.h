@@ -17,11 +17,12 @@
 //   block_ms 2000                 longest time between blocks; 0: no empty ones
 //   fee_min 1000
 //   relay_stake_min 1000000
+//   validator_stake_min 1000000   pos
 //   unbonding_ms 1814400000
+//   slash_percent 5               pos: of the stake of a validator that signed two things
 //   reward_pool 0                 grains from which deliveries are paid
-//   reward_per_epoch 0
-//   samples 8                     openings that are drawn from a delivery batch
-//   opening_window_blocks 50      and within how many blocks they are due
+//   reward_per_epoch 0            so many at most
+//   samples 8                     leaves of a delivery batch that are to be opened
 //   validator <64 hex> <64 hex> <power>   consensus key, operator; repeated, 1 to 100, keys increasing
 //   account <64 hex> <grains>     repeated, 0 to 64, keys increasing
 //   seed <64 hex> <host>:<port>   repeated, 1 to 16; where newcomers ask
@@ -73,11 +74,12 @@ struct ledger_genesis {
     uint32_t block_ms;
     uint64_t fee_min;
     uint64_t relay_stake_min;
+    uint64_t validator_stake_min;
     uint64_t unbonding_ms;
+    uint8_t slash_percent;
     uint64_t reward_pool;
     uint64_t reward_per_epoch;
-    uint32_t samples;
-    uint32_t opening_window_blocks;
+    uint8_t samples;
     size_t validator_count;                                      // 0: the network has no ledger
     struct genesis_validator validators[GENESIS_VALIDATORS_MAX]; // sorted by key
     size_t account_count;

@@ -343,11 +343,12 @@ LEDGER_LINES = f"""consensus poa
 block_ms 2000
 fee_min 1000
 relay_stake_min 1000000
+validator_stake_min 1000000
 unbonding_ms 1814400000
+slash_percent 5
 reward_pool 500000000
 reward_per_epoch 1000000
 samples 8
-opening_window_blocks 50
 validator {LEDGER_KEYS[0]} {drawn("operator 0").hex()} 1
 validator {LEDGER_KEYS[1]} {drawn("operator 1").hex()} 1
 validator {LEDGER_KEYS[2]} {drawn("operator 1").hex()} 2
@@ -368,16 +369,16 @@ def with_ledger(*replacements):
 def refused_ledgers():
     operator = drawn("operator 0").hex()
     for number, line in ((14, "consensus pow\n"), (15, "block_ms 3600001\n"), (16, f"fee_min {2**60}\n"), (17, ""),
-                         (18, "unbonding_ms 999\n"), (20, f"reward_per_epoch {2**60}\n"), (21, "samples 0\n"),
-                         (21, "samples 65\n"), (22, "opening_window_blocks 0\n"),
-                         (23, f"validator {LEDGER_KEYS[0]} {operator} 0\n"), (23, f"validator {LEDGER_KEYS[0]} {operator}\n"),
-                         (23, f"validator {LEDGER_KEYS[0]} 1\n"), (24, LEDGER_LINES[9]),
-                         (24, f"validator {LEDGER_KEYS[1]} {operator} {2**60 - 1}\n"), (26, f"account {'0a' * 32} 0\n"),
-                         (27, f"account {'0a' * 32} 1\n"), (27, f"account {'0b' * 32} {2**60 - 1 - 500000000}\n")):
+                         (18, "validator_stake_min 0\n"), (19, "unbonding_ms 999\n"), (20, "slash_percent 101\n"),
+                         (22, f"reward_per_epoch {2**60}\n"), (23, "samples 0\n"), (23, "samples 9\n"),
+                         (24, f"validator {LEDGER_KEYS[0]} {operator} 0\n"), (24, f"validator {LEDGER_KEYS[0]} {operator}\n"),
+                         (24, f"validator {LEDGER_KEYS[0]} 1\n"), (25, LEDGER_LINES[10]),
+                         (25, f"validator {LEDGER_KEYS[1]} {operator} {2**60 - 1}\n"), (27, f"account {'0a' * 32} 0\n"),
+                         (28, f"account {'0a' * 32} 1\n"), (28, f"account {'0b' * 32} {2**60 - 1 - 500000000}\n")):
         yield with_ledger((number, line)), number
-    yield with_ledger((23, ""), (24, ""), (25, "")), 23
+    yield with_ledger((24, ""), (25, ""), (26, "")), 24
     yield with_ledger((14, "")), 14
-    yield with_ledger((14, "consensus pos\n")), 27
+    yield with_ledger((14, "consensus pos\n")), 28
 
 
 def refused_genesis():
@@ -401,7 +402,7 @@ def refused_genesis():
 def genesis():
     mainnet = replaced(3, "testnet false\n").replace("[2001:db8::1]:65535", "relay.example:1")
     least = GENESIS.replace("epoch_ms 60000", "epoch_ms 1000").replace("profile balanced", "profile fast")
-    staked = with_ledger((14, "consensus pos\n"), (15, "block_ms 0\n"), (26, ""), (27, ""))
+    staked = with_ledger((14, "consensus pos\n"), (15, "block_ms 0\n"), (27, ""), (28, ""))
     start = 1790000000000
     return {
         "networks": [{"text": text, "network": o.network_of(text).hex()}

@@ -194,11 +194,12 @@ static const char *const ledger_lines[] = {
     "block_ms 2000\n",
     "fee_min 5\n",
     "relay_stake_min 1000\n",
+    "validator_stake_min 1\n",
     "unbonding_ms 60000\n",
+    "slash_percent 100\n",
     "reward_pool 100\n",
     "reward_per_epoch 10\n",
     "samples 8\n",
-    "opening_window_blocks 50\n",
     "validator " HEX_B " " HEX_A " 3\n",
     "validator " HEX_A " " HEX_A " 4\n",
     "account " HEX_B " 20\n",
@@ -222,12 +223,13 @@ static void a_ledger_stands_in_a_genesis_whole_or_not_at_all(void **state) {
     struct buf text = {0};
     struct buf back = {0};
     struct genesis g;
-    for (size_t count = 1; count <= 12; count++)
-        assert_int_equal(genesis_parse(&g, text_with_ledger(&text, count), NULL), count >= 10 ? OK : ERR_MALFORMED);
+    for (size_t count = 1; count <= 13; count++)
+        assert_int_equal(genesis_parse(&g, text_with_ledger(&text, count), NULL), count >= 11 ? OK : ERR_MALFORMED);
     assert_int_equal(g.ledger.consensus, CONSENSUS_POS);
     assert_int_equal(g.ledger.block_ms, 2000);
     assert_int_equal(g.ledger.fee_min, 5);
-    assert_int_equal(g.ledger.opening_window_blocks, 50);
+    assert_int_equal(g.ledger.slash_percent, 100);
+    assert_int_equal(g.ledger.samples, 8);
     assert_int_equal(g.ledger.validator_count, 2);
     assert_int_equal(g.ledger.validators[1].power, 4);
     assert_int_equal(g.ledger.validators[0].operator.bytes[0], 0xaa);
@@ -254,8 +256,9 @@ static void ledger_draw(struct ledger_genesis *ledger, struct rng *rng) {
         .relay_stake_min = rng_below(rng, GRAINS_MAX),
         .unbonding_ms = 1000 + rng_below(rng, DAY_MS),
         .reward_pool = rng_below(rng, GRAINS_MAX / 2),
-        .samples = 1 + (uint32_t)rng_below(rng, 64),
-        .opening_window_blocks = 1 + (uint32_t)rng_below(rng, 1000),
+        .validator_stake_min = 1 + rng_below(rng, 1000),
+        .slash_percent = (uint8_t)rng_below(rng, 101),
+        .samples = (uint8_t)(1 + rng_below(rng, 8)),
         .validator_count = (size_t)rng_below(rng, GENESIS_VALIDATORS_MAX + 1),
         .account_count = (size_t)rng_below(rng, GENESIS_ACCOUNTS_MAX + 1),
     };
@@ -282,7 +285,7 @@ static void validators_are_at_most_a_hundred(void **state) {
     for (unsigned count = 100; count <= 101; count++) {
         buf_clear(&text);
         for (unsigned i = 0; i < LINES; i++) {
-            for (unsigned j = 0; i == 13 && j < 9; j++)
+            for (unsigned j = 0; i == 13 && j < 10; j++)
                 buf_append(&text, span_of_text(ledger_lines[j]));
             for (unsigned j = 0; i == 13 && j < count; j++) {
                 char validator[160];
@@ -293,7 +296,7 @@ static void validators_are_at_most_a_hundred(void **state) {
         }
         assert_int_equal(genesis_parse(&g, buf_span(&text), &line), count <= 100 ? OK : ERR_MALFORMED);
     }
-    assert_int_equal(line, 13 + 9 + 101);
+    assert_int_equal(line, 13 + 10 + 101);
     buf_free(&text);
 }
 
