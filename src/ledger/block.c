@@ -14,7 +14,7 @@ _Static_assert(BLOCK_HEADER_BYTES == 249, "docs/spec/ledger.md says so");
 
 // ---- headers ----
 
-static void write_header(struct writer *w, const struct block_header *header) {
+void block_header_write(struct writer *w, const struct block_header *header) {
     write_u8(w, BLOCK_VERSION);
     write_bytes(w, header->network.bytes, sizeof header->network.bytes);
     write_u64(w, header->height);
@@ -34,7 +34,7 @@ static bool hash_is_zero(const struct hash *hash) {
     return memcmp(hash->bytes, zero.bytes, sizeof zero.bytes) == 0;
 }
 
-static void read_header(struct reader *r, struct block_header *header) {
+void block_header_read(struct reader *r, struct block_header *header) {
     if (read_u8(r) != BLOCK_VERSION)
         reader_fail(r);
     read_bytes(r, header->network.bytes, sizeof header->network.bytes);
@@ -55,14 +55,14 @@ static void read_header(struct reader *r, struct block_header *header) {
 
 void block_header_encode(uint8_t out[static BLOCK_HEADER_BYTES], const struct block_header *header) {
     struct writer w = writer_of(out, BLOCK_HEADER_BYTES);
-    write_header(&w, header);
+    block_header_write(&w, header);
     ASSERT(w.n == BLOCK_HEADER_BYTES);
 }
 
 enum err block_header_decode(struct block_header *out, struct span bytes) {
     struct reader r = reader_of(bytes);
     struct block_header header;
-    read_header(&r, &header);
+    block_header_read(&r, &header);
     if (!reader_done(&r))
         return ERR_MALFORMED;
     *out = header;
@@ -119,7 +119,7 @@ enum err block_decode(struct block *out, struct span bytes) {
         return ERR_MALFORMED;
     struct reader r = reader_of(bytes);
     struct block block = {0};
-    read_header(&r, &block.header);
+    block_header_read(&r, &block.header);
     if (!reader_ok(&r) || r.n < (size_t)block.header.tx_count * (TX_LENGTH_BYTES + 1))
         return ERR_MALFORMED;
     block.txs = NEW_ARRAY(struct span, block.header.tx_count > 0 ? block.header.tx_count : 1);

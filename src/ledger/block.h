@@ -29,6 +29,8 @@ struct block_header {
 
 #define BLOCK_HEADER_BYTES (1 + 32 + 8 + 8 + 32 + 32 + 32 + 4 + 32 + 32 + 4 + 32)
 
+void block_header_write(struct writer *w, const struct block_header *header);
+void block_header_read(struct reader *r, struct block_header *header); // fails the reader unless canonical
 void block_header_encode(uint8_t out[static BLOCK_HEADER_BYTES], const struct block_header *header);
 // ERR_MALFORMED: also height 0, more than BLOCK_TXS_MAX transactions, or none with a root that is not zero.
 enum err block_header_decode(struct block_header *out, struct span bytes);

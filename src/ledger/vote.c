@@ -196,33 +196,39 @@ enum err certificate_decode(struct certificate *out, struct span bytes) {
     return OK;
 }
 
-enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set,
-                           const struct network_id *network) {
+enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set) {
     uint64_t sum = 0;
     for (size_t i = 0; i < certificate->count; i++) {
-        const struct certificate_vote *signer = &certificate->votes[i];
-        if (signer->validator >= set->count || (i > 0 && signer[-1].validator >= signer->validator))
+        const struct certificate_vote *vote = &certificate->votes[i];
+        if (vote->validator >= set->count || (i > 0 && vote[-1].validator >= vote->validator))
             return ERR_AUTH;
-        const struct validator *validator = &set->validators[signer->validator];
-        const struct vote vote = {.type = certificate->type,
-                                  .height = certificate->height,
-                                  .round = certificate->round,
-                                  .value = certificate->value,
-                                  .validator = validator->key,
-                                  .signature = signer->signature};
-        if (vote_verify(&vote, network) != OK)
-            return ERR_AUTH;
-        sum += validator->power;
+        sum += set->validators[vote->validator].power;
     }
     *power = sum;
     return OK;
 }
 
+// The vote that the certificate holds of one of its signers.
+static struct vote vote_of(const struct certificate *certificate, size_t i, const struct validator_set *set) {
+    return (struct vote){.type = certificate->type,
+                         .height = certificate->height,
+                         .round = certificate->round,
+                         .value = certificate->value,
+                         .validator = set->validators[certificate->votes[i].validator].key,
+                         .signature = certificate->votes[i].signature};
+}
+
 enum err certificate_verify(const struct certificate *certificate, const struct validator_set *set,
                             const struct network_id *network) {
     uint64_t power = 0;
-    enum err err = certificate_power(&power, certificate, set, network);
-    return err == OK && !power_is_quorum(power, set->total) ? ERR_AUTH : err;
+    if (certificate_power(&power, certificate, set) != OK || !power_is_quorum(power, set->total))
+        return ERR_AUTH; // before any signature is looked at
+    for (size_t i = 0; i < certificate->count; i++) {
+        const struct vote vote = vote_of(certificate, i, set);
+        if (vote_verify(&vote, network) != OK)
+            return ERR_AUTH;
+    }
+    return OK;
 }
 
 // ---- proposals on a link ----

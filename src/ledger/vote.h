@@ -79,11 +79,10 @@ void certificate_write(struct writer *w, const struct certificate *certificate);
 void certificate_read(struct reader *r, struct certificate *certificate); // fails the reader unless canonical
 size_t certificate_encode(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct certificate *certificate);
 enum err certificate_decode(struct certificate *out, struct span bytes); // ERR_MALFORMED
-// Verifies every signature, one by one. OK, and the power that signed; ERR_AUTH when an index is not in the set or any
-// signature is wrong.
-enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set,
-                           const struct network_id *network);
-// ERR_AUTH unless every signature is right and over two thirds of the set's power signed.
+// The power of those whose votes it holds. ERR_AUTH: an index is not in the set, or they do not increase. Looks at no
+// signature.
+enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set);
+// ERR_AUTH unless over two thirds of the set's power signed, and every signature is right: each is verified by itself.
 enum err certificate_verify(const struct certificate *certificate, const struct validator_set *set,
                             const struct network_id *network);
 
