@@ -41,9 +41,10 @@ struct route {
 extern const struct route routes[];
 extern const size_t route_count;
 
-// The OpenAPI 3.1 document, made of the routes (and of schemas.c). Owned by the caller.
+// The OpenAPI 3.1 document, made of the routes and the schemas. Owned by the caller.
 json_t *openapi_document(const char *version, bool user);
-extern const char api_schemas[]; // JSON text: name -> JSON Schema
+json_t *schemas_document(void);               // {name: JSON Schema}
+json_t *schema_reference(const char *schema); // {"$ref": where the document has it}
 
 json_t *format_message(const struct message_record *message);
 json_t *format_request(const struct request_record *request);

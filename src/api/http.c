@@ -20,15 +20,49 @@ static void append_number(struct buf *out, unsigned number) {
     buf_append(out, span_of(digits + sizeof(digits) - n, n));
 }
 
+// RFC 9110, section 15; RFC 6585; RFC 4918.
+static const char *title_of(unsigned status) {
+    static const struct {
+        unsigned status;
+        const char *title;
+    } titles[] = {
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
+    };
+    for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+        if (titles[i].status == status) {
+            return titles[i].title;
+        }
+    }
+    return "Internal Server Error";
+}
+
 void http_refuse(struct http_answer *answer, uint64_t id, unsigned status, const char *reason) {
     ASSERT(strpbrk(reason, "\"\\\n\r\t") == NULL);
     http_answer_clear(answer);
     answer->id = id;
     answer->status = status;
-    answer->content_type = "application/json";
-    buf_append(&answer->body, SPAN_LITERAL("{\"error\":{\"status\":"));
+    answer->content_type = "application/problem+json";
+    buf_append(&answer->body, SPAN_LITERAL("{\"status\":"));
     append_number(&answer->body, status);
-    buf_append(&answer->body, SPAN_LITERAL(",\"reason\":\""));
+    buf_append(&answer->body, SPAN_LITERAL(",\"title\":\""));
+    buf_append(&answer->body, span_of_text(title_of(status)));
+    buf_append(&answer->body, SPAN_LITERAL("\",\"detail\":\""));
     buf_append(&answer->body, span_of_text(reason));
-    buf_append(&answer->body, SPAN_LITERAL("\"}}\n"));
+    buf_append(&answer->body, SPAN_LITERAL("\"}\n"));
 }

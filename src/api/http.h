@@ -54,8 +54,9 @@ struct http_answer {
 
 void http_answer_clear(struct http_answer *answer); // frees the body
 
-// {"error":{"status":<status>,"reason":"<reason>"}}: the one form of every refusal. `reason` is free of quotes,
-// backslashes and control characters.
+// A problem (RFC 9457), the one form of every refusal: {"status":<status>,"title":"<its name>","detail":"<reason>"}, as
+// application/problem+json. Without a `type`, so that no event of a stream is taken for one. `reason` is free of
+// quotes, backslashes and control characters.
 void http_refuse(struct http_answer *answer, uint64_t id, unsigned status, const char *reason);
 
 // What becomes of a request.

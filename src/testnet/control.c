@@ -176,6 +176,6 @@ enum err testnet_call(struct http_client *client, long *status, json_t **json, c
 }
 
 const char *http_reason(const json_t *json) {
-    const char *reason = json_string_value(json_object_get(json_object_get(json, "error"), "reason"));
+    const char *reason = json_string_value(json_object_get(json, "detail"));
     return reason == NULL ? "" : reason;
 }

@@ -89,7 +89,7 @@ class ALocalNetwork(unittest.TestCase):
         for body in ({}, {"to": "nobody", "text": "x"}, {"to": "user2", "text": ""}, {"to": "user2", "text": "x" * 1025}):
             status, answer = self.net.call("user1", "POST", "/v1/messages", body)
             self.assertIn(status, (400, 404))
-            self.assertTrue(answer["error"]["reason"])
+            self.assertTrue(answer["detail"])
 
     def test_a_log_line_is_one_json_object_and_names_nobody(self):
         with open(os.path.join(self.net.dir, "relay1", "log"), encoding="utf-8") as log:

@@ -108,7 +108,7 @@ static void every_bad_body_is_refused_with_what_is_wanted(void **state) {
         assert_int_equal(call(f, HTTP_API, HTTP_POST, "/v1/messages", bodies[i]), API_ANSWERED);
         assert_int_equal(f->answer.status, 400);
         json_t *json = body_of(f);
-        assert_true(json_string_length(json_object_get(json_object_get(json, "error"), "reason")) > 0);
+        assert_true(json_string_length(json_object_get(json, "detail")) > 0);
         json_decref(json);
     }
 }

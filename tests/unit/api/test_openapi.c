@@ -456,7 +456,7 @@ static void every_refusal_fits_its_schema(void **state) {
         struct api_ask ask;
         assert_int_equal(api_request(f->api, &answer, &ask, &wrong[i], (struct now){0}), API_ANSWERED);
         assert_true(answer.status >= 400);
-        text_fits(f, buf_span(&answer.body), "Error");
+        text_fits(f, buf_span(&answer.body), "Problem");
         http_answer_clear(&answer);
     }
     for (int err = -64; err < 0; err++) { // whatever the node says
@@ -467,7 +467,7 @@ static void every_refusal_fits_its_schema(void **state) {
         struct node_answer from_node = {.id = 1, .op = NODE_CLIENT, .client = {.err = (enum err)err}};
         api_answer(f->api, &answer, &from_node);
         assert_true(answer.status >= 400);
-        text_fits(f, buf_span(&answer.body), "Error");
+        text_fits(f, buf_span(&answer.body), "Problem");
         http_answer_clear(&answer);
     }
 }
