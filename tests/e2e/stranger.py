@@ -481,10 +481,15 @@ class Stranger:
         self.send_to(replica, self.owners(kind, box, arguments, replica, request=request, **changed))
         return self.next_answer(request)
 
+    def stamp_of(self, box):
+        """The mailbox's proof of work; small numbers will do where tests run."""
+        bits = self.directory.stamp_bits
+        return next(x for x in range(2**32) if wire.mailbox_stamp_zeros(self.genesis.network, box.id, x) >= bits)
+
     def policy(self, box, version, tokens, **changed):
         """tokens: {token: quota}"""
         entries = [(wire.token_hash(token), quota) for token, quota in tokens.items()]
-        return self.ask(wire.POLICY, box, wire.policy_arguments(version, entries), **changed)
+        return self.ask(wire.POLICY, box, wire.policy_arguments(self.stamp_of(box), version, entries), **changed)
 
     def fetch(self, box, cursor=0, **changed):
         return self.ask(wire.FETCH, box, wire.fetch_arguments(cursor), **changed)
@@ -499,7 +504,7 @@ class Stranger:
 
     def delete(self, box, entries, **changed):
         """entries: (item hash, the secret that opens its commitment)"""
-        return self.ask(wire.DELETE, box, wire.delete_arguments(entries), **changed)
+        return self.ask(wire.DELETE, box, wire.delete_arguments(self.stamp_of(box), entries), **changed)
 
 
 def new_item(text=b""):
