@@ -4,7 +4,10 @@
 
 enum ledger_space {
     LEDGER_STATE = 's',        // state entries (state.h)
-    LEDGER_TREE = 't',         // nodes of the tree over them (tree.h)
+    LEDGER_TREE = 't',         // pages of the tree over them (tree.h)
+    LEDGER_ROOT = 'T',         // nothing else: the tree's root slot
+    LEDGER_DIRECTORIES = 'D',  // epoch 4: bytes of its directory
+    LEDGER_LISTED = 'M',       // epoch 4: ids of the relays in it
     LEDGER_HEAD = 'h',         // nothing else: height of the head 8 | lowest height held 8
     LEDGER_BLOCKS = 'b',       // height 8: block
     LEDGER_CERTIFICATES = 'c', // height 8: certificate of the block

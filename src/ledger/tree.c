@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/cursor.h"
 #include "crypto/hash.h"
+#include "ledger/keys.h"
 
 #define PAGE_SLOTS 16
 #define PAGE_LEVELS 4
@@ -119,7 +120,7 @@ static void range_hash(struct hash *out, const struct page *page, size_t first, 
 // ---- records ----
 
 static struct span root_key(void) {
-    static const uint8_t key[] = {KV_SPACE_LEDGER, 'T'};
+    static const uint8_t key[] = {KV_SPACE_LEDGER, LEDGER_ROOT};
     return SPAN_OF(key);
 }
 
@@ -127,7 +128,7 @@ static struct span page_key(uint8_t out[static PAGE_KEY_BYTES_MAX], const struct
     ASSERT(depth < PAGE_DEPTH_MAX);
     struct writer w = writer_of(out, PAGE_KEY_BYTES_MAX);
     write_u8(&w, KV_SPACE_LEDGER);
-    write_u8(&w, 't');
+    write_u8(&w, LEDGER_TREE);
     write_u8(&w, (uint8_t)depth);
     write_bytes(&w, key->bytes, depth / 2);
     if (depth % 2 != 0)

@@ -136,11 +136,10 @@ static void write_relay(struct writer *w, const struct directory_relay *relay, u
         write_bytes(w, keys[i].bytes, sizeof keys[i].bytes);
 }
 
-void directory_sign(struct directory *directory, const struct sign_secret *authority) {
+void directory_write_body(struct buf *out, const struct directory *directory) {
     ASSERT(directory->relay_count <= DIRECTORY_RELAYS_MAX && directory->changed_epoch <= directory->epoch);
-    size_t capacity = HEAD_BYTES + directory->relay_count * RELAY_BYTES_MAX + SIGNATURE_BYTES;
-    buf_clear(&directory->bytes);
-    struct writer w = writer_of(buf_extend(&directory->bytes, capacity), capacity);
+    size_t before = out->n, capacity = HEAD_BYTES + directory->relay_count * RELAY_BYTES_MAX;
+    struct writer w = writer_of(buf_extend(out, capacity), capacity);
     write_u8(&w, FORMAT_VERSION);
     write_bytes(&w, directory->network.bytes, sizeof directory->network.bytes);
     write_u32(&w, directory->epoch);
@@ -152,11 +151,16 @@ void directory_sign(struct directory *directory, const struct sign_secret *autho
         ASSERT(i == 0 || relay_id_compare(&directory->relays[i - 1].id, &directory->relays[i].id) < 0);
         write_relay(&w, &directory->relays[i], directory->epoch);
     }
-    struct span signed_part = writer_span(&w);
+    out->n = before + w.n;
+}
+
+void directory_sign(struct directory *directory, const struct sign_secret *authority) {
     struct signature signature;
+    buf_clear(&directory->bytes);
+    directory_write_body(&directory->bytes, directory);
+    const struct span signed_part = buf_span(&directory->bytes);
     sign_parts(&signature, authority, DIRECTORY_DOMAIN, &signed_part, 1);
-    write_bytes(&w, signature.bytes, sizeof signature.bytes);
-    directory->bytes.n = w.n;
+    buf_append(&directory->bytes, SPAN_OF(signature.bytes));
 }
 
 static void read_relay(struct reader *r, struct directory_relay *relay, uint32_t epoch) {
@@ -192,6 +196,25 @@ static void read_directory(struct reader *r, struct directory *d) {
     }
 }
 
+enum err directory_read_body(struct directory **out, struct span bytes, const struct network_id *network) {
+    if (bytes.n < HEAD_BYTES || bytes.n > DIRECTORY_BYTES_MAX - SIGNATURE_BYTES || bytes.p[0] != FORMAT_VERSION)
+        return ERR_MALFORMED;
+    if (memcmp(bytes.p + 1, network->bytes, sizeof network->bytes) != 0)
+        return ERR_NETWORK;
+    struct directory *d = NEW(struct directory);
+    d->references = 1;
+    d->network = *network;
+    struct reader r = reader_of((struct span){bytes.p + 33, bytes.n - 33});
+    read_directory(&r, d);
+    if (!reader_done(&r)) {
+        directory_unref(d);
+        return ERR_MALFORMED;
+    }
+    buf_append(&d->bytes, bytes);
+    *out = d;
+    return OK;
+}
+
 enum err directory_decode(struct directory **out, struct span bytes, const struct genesis *genesis) {
     if (bytes.n < HEAD_BYTES + SIGNATURE_BYTES || bytes.n > DIRECTORY_BYTES_MAX || bytes.p[0] != FORMAT_VERSION)
         return ERR_MALFORMED;
@@ -201,20 +224,11 @@ enum err directory_decode(struct directory **out, struct span bytes, const struc
     struct signature signature;
     memcpy(signature.bytes, bytes.p + signed_part.n, sizeof signature.bytes);
     enum err err = verify_parts(&signature, &genesis->authority, DIRECTORY_DOMAIN, &signed_part, 1);
-    if (err != OK)
-        return err;
-    struct directory *d = NEW(struct directory);
-    d->references = 1;
-    d->network = genesis->network;
-    struct reader r = reader_of((struct span){bytes.p + 33, signed_part.n - 33});
-    read_directory(&r, d);
-    if (!reader_done(&r)) {
-        directory_unref(d);
-        return ERR_MALFORMED;
-    }
-    buf_append(&d->bytes, bytes);
-    *out = d;
-    return OK;
+    if (err == OK)
+        err = directory_read_body(out, signed_part, &genesis->network);
+    if (err == OK)
+        buf_append(&(*out)->bytes, SPAN_OF(signature.bytes));
+    return err;
 }
 
 struct directory *directory_ref(struct directory *directory) {

@@ -80,8 +80,12 @@ struct directory {
     unsigned references;
 };
 
-// Encodes and signs; relays must be sorted. `out->bytes` is filled. Of each relay's keys those go in that are of the
-// directory's epoch or the two after it.
+// All before the signature: a directory of the ledger has none, its hash is in the state. Relays must be sorted. Of
+// each relay's keys those go in that are of the directory's epoch or the two after it.
+void directory_write_body(struct buf *out, const struct directory *directory); // appends
+// ERR_MALFORMED; ERR_NETWORK: another network's. The new directory has one reference, its bytes are these.
+enum err directory_read_body(struct directory **out, struct span bytes, const struct network_id *network);
+// Encodes and signs. `directory->bytes` is filled.
 void directory_sign(struct directory *directory, const struct sign_secret *authority);
 // ERR_MALFORMED; ERR_NETWORK: another network's; ERR_AUTH: not signed by the genesis authority. The new directory has
 // one reference.
