@@ -370,7 +370,7 @@ def refused_ledgers():
     operator = drawn("operator 0").hex()
     for number, line in ((14, "consensus pow\n"), (15, "block_ms 3600001\n"), (16, f"fee_min {2**60}\n"), (17, ""),
                          (18, "validator_stake_min 0\n"), (19, "unbonding_ms 999\n"), (20, "slash_percent 101\n"),
-                         (22, f"reward_per_epoch {2**60}\n"), (23, "samples 0\n"), (23, "samples 9\n"),
+                         (22, f"reward_per_epoch {2**60}\n"), (23, "samples 0\n"), (23, "samples 65\n"),
                          (24, f"validator {LEDGER_KEYS[0]} {operator} 0\n"), (24, f"validator {LEDGER_KEYS[0]} {operator}\n"),
                          (24, f"validator {LEDGER_KEYS[0]} 1\n"), (25, LEDGER_LINES[10]),
                          (25, f"validator {LEDGER_KEYS[1]} {operator} {2**60 - 1}\n"), (27, f"account {'0a' * 32} 0\n"),

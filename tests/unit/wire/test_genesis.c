@@ -258,7 +258,7 @@ static void ledger_draw(struct ledger_genesis *ledger, struct rng *rng) {
         .reward_pool = rng_below(rng, GRAINS_MAX / 2),
         .validator_stake_min = 1 + rng_below(rng, 1000),
         .slash_percent = (uint8_t)rng_below(rng, 101),
-        .samples = (uint8_t)(1 + rng_below(rng, 8)),
+        .samples = (uint8_t)(1 + rng_below(rng, 64)),
         .validator_count = (size_t)rng_below(rng, GENESIS_VALIDATORS_MAX + 1),
         .account_count = (size_t)rng_below(rng, GENESIS_ACCOUNTS_MAX + 1),
     };
