@@ -2,7 +2,7 @@
 #include "ledger/bundle.h"
 
 #include "base/assert.h"
-#include "crypto/hash.h"
+#include "ledger/state.h"
 #include "wire/cell.h"
 
 #define BUNDLE_VERSION 1
@@ -54,10 +54,10 @@ enum err bundle_verify(const struct ledger_bundle *bundle, const struct light *l
     block_id_of(&id, &bundle->header);
     if (!block_id_equal(&id, &light->id))
         return ERR_AUTH;
-    uint8_t key[1 + 4] = {'d'};
-    store_u32(key + 1, bundle->epoch);
+    struct state_key key;
     struct hash hash;
-    hash_bytes(&hash, "sotto directory hash 1", bundle->directory);
+    state_directory_key(&key, bundle->epoch);
+    state_directory_hash_of(&hash, bundle->directory);
     const struct span value = SPAN_OF(hash.bytes);
-    return light_verify_state(light, SPAN_OF(key), &value, bundle->proof);
+    return light_verify_state(light, span_of(key.bytes, key.n), &value, bundle->proof);
 }

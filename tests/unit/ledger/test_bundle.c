@@ -2,8 +2,8 @@
 #include "ledger/bundle.h"
 
 #include "base/kv_memory.h"
-#include "crypto/hash.h"
 #include "ledger/headers.h"
+#include "ledger/state.h"
 
 #define ENTRIES 40
 #define EPOCH 7
@@ -30,11 +30,12 @@ static void state_make(struct served *served, struct hash *root, struct rng *rng
     struct overlay *overlay = overlay_over_kv(kv);
     struct tree_update updates[ENTRIES];
     struct hash hash;
-    uint8_t key[5] = {'d', 0, 0, 0, EPOCH};
+    struct state_key key;
     for (size_t i = 0; i < ENTRIES; i++)
         updates[i] = (struct tree_update){.key = random_hash(rng), .value = random_hash(rng)};
-    hash_bytes(&hash, "sotto directory hash 1", buf_span(&served->directory));
-    tree_key(&updates[0].key, SPAN_OF(key));
+    state_directory_hash_of(&hash, buf_span(&served->directory));
+    state_directory_key(&key, EPOCH);
+    tree_key(&updates[0].key, span_of(key.bytes, key.n));
     tree_value(&updates[0].value, SPAN_OF(hash.bytes));
     hash = updates[0].key;
     tree_apply(root, overlay, updates, ENTRIES);
