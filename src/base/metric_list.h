@@ -211,6 +211,8 @@
       "Operations and messages of replicas given up")                                                                 \
     X(METRIC_MAILBOX_DROPPED_RECEIPT, METRIC_COUNTER, "mailbox_dropped_total", "reason=\"receipt\"",                  \
       "Operations and messages of replicas given up")                                                                 \
+    X(METRIC_MAILBOX_DROPPED_LIMIT, METRIC_COUNTER, "mailbox_dropped_total", "reason=\"limit\"",                      \
+      "Operations and messages of replicas given up")                                                                 \
     X(METRIC_MAILBOX_DROPPED_PROOF, METRIC_COUNTER, "mailbox_dropped_total", "reason=\"proof\"",                      \
       "Operations and messages of replicas given up")
 

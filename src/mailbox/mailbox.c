@@ -13,6 +13,7 @@ struct mailbox *mailbox_new(const struct mailbox_config *config, const struct ma
     mailbox->ports = *ports;
     mailbox->subscriptions = subscriptions_new();
     mailbox->repair = repair_new();
+    mailbox->offers = offers_new();
     return mailbox;
 }
 
@@ -24,6 +25,7 @@ void mailbox_free(struct mailbox *mailbox) {
     pendings_free(mailbox);
     subscriptions_free(mailbox->subscriptions);
     repair_free(mailbox->repair);
+    offers_free(mailbox->offers);
     buf_free(&mailbox->entry_record);
     buf_free(&mailbox->body_record);
     buf_free(&mailbox->proof_record);
@@ -166,7 +168,7 @@ void mailbox_replica_message(struct mailbox *mailbox, struct step *step, const s
         repair_differ(mailbox, step, from, &message);
         break;
     case REPLICA_OFFER:
-        transfer_offer(mailbox, step, from, &message);
+        offer_take(mailbox, step, from, &message);
         break;
     case REPLICA_ANSWER:
         transfer_answer(mailbox, step, from, &message);
@@ -199,6 +201,10 @@ void mailbox_job_done(struct mailbox *mailbox, struct step *step, struct job *jo
         break;
     case MAILBOX_JOB_EXPIRE:
         expire_done(mailbox, step, own);
+        job->free(job);
+        break;
+    case MAILBOX_JOB_OFFER:
+        offer_done(mailbox, step, own);
         job->free(job);
         break;
     case MAILBOX_JOB_SCAN:

@@ -6,7 +6,7 @@
 //   owner.c      the owner's requests, OWNED              fetch.c      reading items out
 //   subscribe.c  pushes                                   expire.c     forgetting what has expired
 //   repair.c     comparing with other homes               transfer.c   offering what others should hold
-//   scan.c       walking over all entries
+//   scan.c       walking over all entries            offer.c      answering what others offer
 #ifndef SOTTO_MAILBOX_MAILBOX_INTERNAL_H
 #define SOTTO_MAILBOX_MAILBOX_INTERNAL_H
 
@@ -18,7 +18,7 @@
 
 // ---- jobs (mailbox.c dispatches their results) ----
 
-enum mailbox_job_kind { MAILBOX_JOB_FETCH, MAILBOX_JOB_EXPIRE, MAILBOX_JOB_SCAN };
+enum mailbox_job_kind { MAILBOX_JOB_FETCH, MAILBOX_JOB_EXPIRE, MAILBOX_JOB_SCAN, MAILBOX_JOB_OFFER };
 
 struct mailbox_job {
     struct job job;
@@ -242,6 +242,7 @@ void expire_done(struct mailbox *mailbox, struct step *step, struct mailbox_job 
 // ---- mailbox.c ----
 
 struct repair; // repair.h
+struct offers; // repair.h
 
 struct mailbox {
     struct mailbox_config config;
@@ -255,6 +256,7 @@ struct mailbox {
     struct pendings pendings;
     struct subscriptions *subscriptions;
     struct repair *repair;
+    struct offers *offers;
     unsigned fetches; // jobs under way
     bool expiring;    // a job is under way
     uint64_t expire_at_ms;

@@ -138,8 +138,6 @@ void handover_scanned(struct mailbox *mailbox, struct step *step, struct scan_jo
 void handover_tick(struct mailbox *mailbox, struct step *step);
 uint64_t handover_next_ms(const struct mailbox *mailbox);
 void handover_free(struct handover *handover); // NULL is fine
-void transfer_offer(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
-                    const struct replica_message *message);
 void transfer_item(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
                    const struct replica_message *message);
 void transfer_answer(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
@@ -147,5 +145,15 @@ void transfer_answer(struct mailbox *mailbox, struct step *step, const struct re
 void transfer_done(struct mailbox *mailbox, struct step *step, const struct relay_id *from, uint64_t id,
                    enum op_status status);
 bool transfer_owns(uint64_t id); // DONE with such an id is a transfer's
+
+// ---- offer.c: answering what others offer ----
+
+struct offers;
+
+struct offers *offers_new(void);
+void offers_free(struct offers *offers);
+void offer_take(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
+                const struct replica_message *message);
+void offer_done(struct mailbox *mailbox, struct step *step, struct mailbox_job *job);
 
 #endif

