@@ -5,6 +5,9 @@
  * Every function may be called from any thread. Strings are UTF-8 and end with a zero; pointers that go in are not
  * kept; what comes out is the caller's to free where it says so. A function returns SOTTO_OK or a negative error, whose
  * text sotto_error_text gives. One process at a time may have an account open.
+ *
+ * While an account is open its keys and texts are in the process's memory. The library leaves the settings of its
+ * process alone: a program that wants no core dumps sets RLIMIT_CORE and PR_SET_DUMPABLE, as sottod does.
  */
 #ifndef SOTTO_SOTTO_H
 #define SOTTO_SOTTO_H

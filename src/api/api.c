@@ -34,9 +34,33 @@ struct api *api_new(const struct api_config *config, struct rng *rng) {
     return api;
 }
 
+// Texts and passphrases do not stay in memory that is given back.
+static void wipe_strings(json_t *json) {
+    const char *key;
+    json_t *value;
+    size_t i;
+    if (json_is_string(json)) {
+        wipe((void *)(uintptr_t)json_string_value(json), json_string_length(json));
+    } else if (json_is_object(json)) {
+        json_object_foreach(json, key, value) {
+            wipe_strings(value);
+        }
+    } else if (json_is_array(json)) {
+        json_array_foreach(json, i, value) {
+            wipe_strings(value);
+        }
+    }
+}
+
+void api_forget(struct api *api) {
+    wipe_strings(api->body);
+    json_decref(api->body);
+    api->body = NULL;
+}
+
 void api_free(struct api *api) {
     if (api != NULL) {
-        json_decref(api->body);
+        api_forget(api);
         free(api->openapi);
         free(api);
     }
@@ -155,8 +179,7 @@ static const struct route *find_route(const struct api *api, char *parameter, co
 
 // Parses the body where the route takes one. NULL, or the refusal's text.
 static const char *parse_body(struct api *api, const struct route *route, const struct http_request *http) {
-    json_decref(api->body);
-    api->body = NULL;
+    api_forget(api);
     if (route->body_schema == NULL) {
         return NULL;
     }

@@ -76,6 +76,8 @@ struct api;
 
 enum api_verdict api_request(struct api *api, struct http_answer *answer, struct api_ask *ask,
                              const struct http_request *request, struct now now);
+// The request that api_request made has been taken: what it pointed to is wiped.
+void api_forget(struct api *api);
 // The answer of the node to what API_ASKED asked.
 void api_answer(struct api *api, struct http_answer *answer, const struct node_answer *from_node);
 // One text frame for the WebSocket of item->id. Returns false when the item is not for the stream.

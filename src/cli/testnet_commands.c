@@ -60,6 +60,23 @@ static int parse_up(struct up_options *up, const char *profile, const char *stor
     return 0;
 }
 
+static unsigned count_of(const struct testnet *net, enum testnet_role role) {
+    unsigned count = 0;
+    for (size_t i = 0; i < net->node_count; i++) {
+        count += net->nodes[i].role == role;
+    }
+    return count;
+}
+
+static void print_starting(void *ctx, const struct testnet *net, bool made) {
+    (void)ctx;
+    if (!json_option) {
+        printf("starting %s%u relays and %u users in %s\n", made ? "" : "again ", count_of(net, TESTNET_RELAY),
+               count_of(net, TESTNET_USER), net->dir);
+        fflush(stdout);
+    }
+}
+
 static int up_main(int argc, char **argv) {
     uint64_t relays = 7, users = 3, base_port = 7070, epoch_s = 60, timeout_s = 30, replicas = 3;
     const char *profile = NULL, *storage = NULL, *set = NULL;
@@ -86,6 +103,7 @@ static int up_main(int argc, char **argv) {
                       "exists in the folder is started again as it was.");
     struct up_options up = {.dir = dir_option == NULL ? DEFAULT_DIR : dir_option,
                             .profile = PROFILE_BALANCED,
+                            .starting = print_starting,
                             .ready = print_ready,
                             .sottod = sottod_path()};
     if (left != 0 || parse_up(&up, profile, storage) != 0) {
@@ -101,10 +119,6 @@ static int up_main(int argc, char **argv) {
                                                 .limits_low = low_limits,
                                                 .keylog = keylog,
                                                 .set = set};
-    if (!json_option) {
-        printf("starting %u relays and %u users in %s\n", up.relays, up.users, up.dir);
-        fflush(stdout);
-    }
     struct testnet *net = NEW(struct testnet);
     struct buf why = {0};
     uint64_t start_ms = network_mono_ms();

@@ -127,13 +127,12 @@ const char *follow_why_none(const struct follow *follow, uint64_t wall_ms) {
     if (in_force(follow, epoch) != NULL)
         return NULL;
     if (epoch == 0)
-        return "by this machine's clock the network has not begun yet";
+        return "the network to begin: by this machine's clock it has not begun yet";
     if (newest == NULL || newest->epoch == epoch + 1)
-        return "no directory of this network has been received yet";
+        return "a first directory: none of this network has been received yet";
     if (newest->epoch > epoch)
-        return "the directory held is from the future: this machine's clock is slow";
-    return "the last directory has expired and nobody has a newer one: its signer is down, or this machine's clock is "
-           "fast";
+        return "a directory in force: the one held is from the future, this machine's clock is slow";
+    return "a newer directory: the last one has expired; its signer is down, or this machine's clock is fast";
 }
 
 // ---- taking ----

@@ -20,7 +20,7 @@ enum err follow_take(struct follow *follow, struct step *step, struct span bytes
 const char *follow_refusal_text(enum err err);
 // The directory in force: that of the current epoch, or the newest still valid one; NULL: none.
 struct directory *follow_current(const struct follow *follow, uint64_t wall_ms);
-// Why there is none in force, for a user to read; NULL when there is one.
+// What a node without one in force waits for, for a user to read; NULL when there is one.
 const char *follow_why_none(const struct follow *follow, uint64_t wall_ms);
 // The directory of exactly that epoch if held (the newest, or up to three before it), or NULL.
 struct directory *follow_epoch(const struct follow *follow, uint32_t epoch);

@@ -63,9 +63,9 @@ const struct config_key config_keys[] = {
     {"health.listen", KEY_ADDRESS, AT(host.health), 0, 0, "/livez, /readyz, /health and /metrics"},
     {"api.listen", KEY_ADDRESS, AT(host.api), 0, 0, "the API; a loopback address"},
     {"api.token_file", KEY_PATH, AT(host.token_path), 0, 0, "bearer token; made in data_dir if unset"},
-    {"api.rpc_open", KEY_SWITCH, AT(host.rpc_open), 0, 0, "JSON-RPC without a token"},
     {"log.level", KEY_LEVEL, AT(host.log_level), 0, 0, "least level that is logged"},
-    {"log.file", KEY_PATH, AT(host.log_path), 0, 0, "standard error if unset"},
+    {"log.file", KEY_PATH, AT(host.log_path), 0, 0, "standard error if unset; SIGHUP opens it anew"},
+    {"core_dumps", KEY_SWITCH, AT(host.core_dumps), 0, 0, "allow them; they hold keys and texts"},
 };
 
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

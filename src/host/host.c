@@ -23,7 +23,8 @@
 struct host {
     const struct host_config *config;
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
+    size_t signal_count;
     unsigned signals_seen;
     struct env env;
     struct log_json *log;
@@ -83,7 +84,7 @@ static void on_ended(void *ctx, enum err err, const char *why) {
     if (host->http != NULL) {
         http_stop(host->http);
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < host->signal_count; i++) {
         uv_close((uv_handle_t *)&host->signals[i], NULL);
     }
 }
@@ -96,6 +97,16 @@ static void on_signal(uv_signal_t *handle, int number) {
     }
     log_note(&host->env.log, LOG_INFO, "host", "stopping");
     runner_stop(host->runner);
+}
+
+static void on_hangup(uv_signal_t *handle, int number) {
+    struct host *host = handle->data;
+    (void)number;
+    if (log_json_reopen(host->log) == OK) {
+        log_note(&host->env.log, LOG_INFO, "host", "log file opened anew");
+    } else {
+        log_reason(&host->env.log, LOG_WARN, "host", "cannot open the log file anew", strerror(errno));
+    }
 }
 
 // --- parts, in the order in which they are made ---
@@ -235,12 +246,19 @@ static enum err make_http(struct host *host, struct buf *why) {
     return http_new(&host->http, &host->loop, &http, why);
 }
 
+static void catch_signal(struct host *host, int number, uv_signal_cb then) {
+    uv_signal_t *handle = &host->signals[host->signal_count++];
+    uv_signal_init(&host->loop, handle);
+    handle->data = host;
+    uv_signal_start(handle, then, number);
+}
+
+// Without a log file a hang-up ends the process: its terminal is gone.
 static void catch_signals(struct host *host) {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (size_t i = 0; i < 2; i++) {
-        uv_signal_init(&host->loop, &host->signals[i]);
-        host->signals[i].data = host;
-        uv_signal_start(&host->signals[i], on_signal, numbers[i]);
+    catch_signal(host, SIGTERM, on_signal);
+    catch_signal(host, SIGINT, on_signal);
+    if (host->config->log_path[0] != '\0') {
+        catch_signal(host, SIGHUP, on_hangup);
     }
 }
 
@@ -296,6 +314,9 @@ int host_run(const struct host_config *config) {
     host->config = config;
     system_save_memory();
     system_private_files();
+    if (!config->core_dumps) {
+        system_no_dumps();
+    }
     uv_loop_init(&host->loop);
     host->env.metrics = metrics_new();
     enum err err = log_json_open(&host->log, config->log_path, config->name, host->env.metrics, &why);

@@ -32,9 +32,10 @@ struct host_config {
     struct address health;           // health and metrics; port 0: none
     struct address api;              // loopback only; port 0: none
     char token_path[HOST_PATH_MAX];  // the API's bearer token; made (0600) when absent; empty: <data_dir>/api.token
-    bool rpc_open;                   // JSON-RPC without a token
     uint32_t http_clients_max;       // connections to both doors
     uint32_t http_parked_per_client; // requests waiting for the node, of one connection's address
+
+    bool core_dumps; // allowed, for finding a bug: they hold keys and texts
 
     enum log_level log_level;
     char log_path[HOST_PATH_MAX]; // empty: standard error
@@ -44,8 +45,9 @@ struct host_config {
 void host_config_defaults(struct host_config *config);
 void host_config_wipe(struct host_config *config); // the secrets in it
 
-// Runs the node until SIGTERM or SIGINT. Returns the process's exit status: 0 after a clean stop, 1 with a message on
-// standard error (what, where, what to do) when it could not start or had to end.
+// Runs the node until SIGTERM or SIGINT; SIGHUP opens the log file anew, if there is one. Returns the process's exit
+// status: 0 after a clean stop, 1 with a message on standard error (what, where, what to do) when it could not start or
+// had to end.
 int host_run(const struct host_config *config);
 
 #endif

@@ -88,7 +88,7 @@ void http_client_free(struct http_client *client) {
         buf_free(&frame->bytes);
         free(frame);
     }
-    buf_free(&client->body);
+    buf_wipe(&client->body);
     http_answer_clear(&client->answer);
     free(client);
 }
@@ -144,6 +144,7 @@ static enum api_verdict ask_api(struct http_client *client, struct api_ask *ask,
     }
     *ask = (struct api_ask){0};
     enum api_verdict verdict = api_request(http->config.answers, &client->answer, ask, &request, system_now());
+    buf_wipe(&client->body);
     ask->request.id = client->id;
     ask->request.client.id = client->id;
     return verdict;
@@ -179,6 +180,7 @@ void http_client_dispatch(struct http_client *client) {
         http_client_refuse(client, 426, "this is a stream: open it as a WebSocket");
         break;
     }
+    api_forget(http->config.answers);
 }
 
 bool http_client_may_watch(struct http_client *client) {

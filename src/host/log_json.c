@@ -13,6 +13,7 @@
 
 struct log_json {
     int fd;
+    char *path; // empty: standard error
     char *service;
     struct metrics *metrics;
     struct buf line;
@@ -98,9 +99,13 @@ static void write_line(void *ctx, const struct log_line *line) {
     }
 }
 
+static int open_log(const char *path) {
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
 enum err log_json_open(struct log_json **ret, const char *path, const char *service, struct metrics *metrics,
                        struct buf *why) {
-    int fd = path[0] == '\0' ? STDERR_FILENO : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = path[0] == '\0' ? STDERR_FILENO : open_log(path);
     if (fd < 0) {
         buf_append(why, SPAN_LITERAL("cannot open the log "));
         buf_append(why, span_of_text(path));
@@ -110,6 +115,7 @@ enum err log_json_open(struct log_json **ret, const char *path, const char *serv
     }
     struct log_json *log = NEW(struct log_json);
     log->fd = fd;
+    log->path = mem_text(span_of_text(path));
     log->service = mem_text(span_of_text(service));
     log->metrics = metrics;
     *ret = log;
@@ -120,12 +126,26 @@ struct log_sink log_json_sink(struct log_json *log, enum log_level level) {
     return (struct log_sink){.ctx = log, .level = level, .write = write_line};
 }
 
+enum err log_json_reopen(struct log_json *log) {
+    if (log->fd == STDERR_FILENO) {
+        return OK;
+    }
+    int fd = open_log(log->path);
+    if (fd < 0) {
+        return ERR_IO;
+    }
+    close(log->fd);
+    log->fd = fd;
+    return OK;
+}
+
 void log_json_close(struct log_json *log) {
     if (log != NULL) {
         if (log->fd != STDERR_FILENO) {
             close(log->fd);
         }
         buf_free(&log->line);
+        free(log->path);
         free(log->service);
         free(log);
     }

@@ -12,6 +12,8 @@ struct log_json;
 enum err log_json_open(struct log_json **log, const char *path, const char *service, struct metrics *metrics,
                        struct buf *why);
 struct log_sink log_json_sink(struct log_json *log, enum log_level level);
+// Opens the file anew, after it was renamed. ERR_IO: what was open stays in use. Nothing for standard error.
+enum err log_json_reopen(struct log_json *log);
 void log_json_close(struct log_json *log);
 
 // One line, with its line end. Pure, for tests.

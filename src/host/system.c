@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -92,6 +93,12 @@ void system_save_memory(void) {
 
 void system_private_files(void) {
     (void)umask(077);
+}
+
+void system_no_dumps(void) {
+    const struct rlimit none = {0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0); // a core_pattern that is a pipe does not look at the limit
 }
 
 uint64_t system_raise_file_limit(void) {

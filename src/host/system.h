@@ -15,6 +15,8 @@ void system_save_memory(void);
 // From here on what this process makes is its user's alone, whoever makes it: the store of a relay holds its onion
 // keys, and its engine asks for the mode that the umask leaves.
 void system_private_files(void);
+// No core dumps, and no other process of the same user looks into this one: its memory holds keys and texts.
+void system_no_dumps(void);
 // Lets this process open as many files as the system allows it; returns how many.
 uint64_t system_raise_file_limit(void);
 // How many links others may open of so many files, when the store, the HTTP clients and our own dials keep theirs: a

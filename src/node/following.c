@@ -11,6 +11,7 @@
 // Several relays announce the same directory at once; one of them is asked.
 #define ANNOUNCED_ASK_MS 1000
 #define ASKS_MAX 4 // unanswered, on one link
+#define REFUSAL_SILENT_MS MINUTE_MS
 
 // Whoever may send us a directory may send a megabyte, so not everybody is asked: relays, and a few strangers when
 // there is nothing to know a relay by.
@@ -48,6 +49,16 @@ static void announce(struct node *node, struct step *step, uint32_t epoch) {
     }
 }
 
+// Counted; said once a minute, for whoever sends one may send many.
+static void refused(struct node *node, struct step *step, enum err err) {
+    metric_add(step->env->metrics, METRIC_DIRECTORIES_REFUSED, 1);
+    if (step->now.mono_ms < node->refusal_silent_ms) {
+        return;
+    }
+    node->refusal_silent_ms = step->now.mono_ms + REFUSAL_SILENT_MS;
+    log_reason(&step->env->log, LOG_WARN, "directory", "directory refused", follow_refusal_text(err));
+}
+
 static void take(struct node *node, struct step *step, struct span bytes) {
     enum err err = follow_take(node->follow, step, bytes);
     if (err == OK) {
@@ -58,8 +69,7 @@ static void take(struct node *node, struct step *step, struct span bytes) {
             announce(node, step, follow_newest(node->follow)->epoch);
         }
     } else if (err != ERR_EXISTS) {
-        metric_add(step->env->metrics, METRIC_DIRECTORIES_REFUSED, 1);
-        log_reason(&step->env->log, LOG_WARN, "directory", "directory refused", follow_refusal_text(err));
+        refused(node, step, err);
     }
 }
 

@@ -207,9 +207,8 @@ static void on_link_open(struct node *node, struct step *step, const struct even
 }
 
 void link_ended(struct node *node, struct step *step, struct link *link, enum close_reason reason) {
-    (void)reason;
     metric_add(step->env->metrics, METRIC_LINKS_CLOSED, 1);
-    relays_closed(node, step, link);
+    relays_closed(node, step, link, reason);
     if (link->dial == 0) {
         link_table_address_gone(&node->links, link->address_tag);
     }
@@ -243,7 +242,7 @@ static void on_link_closed(struct node *node, struct step *step, const struct ev
 
 static void on_dial_failed(struct node *node, struct step *step, const struct event *event) {
     metric_add(step->env->metrics, METRIC_DIALS_FAILED, 1);
-    relays_dial_failed(node, step, event->dial_failed.dial);
+    relays_dial_failed(node, step, event->dial_failed.dial, event->dial_failed.reason);
 }
 
 static void on_timer(struct node *node, struct step *step, const struct event *event) {
@@ -417,6 +416,6 @@ void node_step(struct node *node, const struct event *event, struct now now, str
         set_timer(node, &step);
     }
     const char *waiting_for;
-    metric_set(node->env->metrics, METRIC_READY, node_ready(node, &waiting_for));
+    metric_set(node->env->metrics, METRIC_READY, node_ready(node, &now, &waiting_for));
     node->effects = NULL;
 }

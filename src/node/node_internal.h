@@ -46,6 +46,7 @@ struct node {
     uint32_t descriptor_tries;    // since the keys changed
     uint64_t descriptor_retry_ms; // mono_ms
     uint64_t announced_ask_ms;    // mono_ms of the last question that an announcement led to
+    uint64_t refusal_silent_ms;   // mono: until then no refused directory is logged
     uint64_t housekeeping_ms;     // mono_ms of the next look at silent links
     uint64_t tick_ms;             // mono_ms of the next replication tick, TIME_NEVER without ticks
     uint64_t timer_ms;            // as last set
@@ -83,8 +84,8 @@ void receive_self(struct node *node, struct step *step, struct span bytes);
 
 // relays.c: the links to relays: dialling, redialling, and what follows when they come and go.
 void relays_opened(struct node *node, struct step *step, struct link *link); // hello received
-void relays_closed(struct node *node, struct step *step, const struct link *link);
-void relays_dial_failed(struct node *node, struct step *step, uint64_t dial);
+void relays_closed(struct node *node, struct step *step, const struct link *link, enum close_reason reason);
+void relays_dial_failed(struct node *node, struct step *step, uint64_t dial, enum close_reason reason);
 void relays_directory_changed(struct node *node, struct step *step);
 void relays_tick(struct node *node, struct step *step); // dials that are due; replication ticks
 uint64_t relays_next_ms(const struct node *node);
@@ -92,6 +93,7 @@ uint64_t relays_next_ms(const struct node *node);
 struct peer *relays_want(struct node *node, struct step *step, const struct relay_id *relay);
 bool relays_is_listed(const struct node *node, const struct relay_id *relay);
 bool relays_is_seed(const struct node *node, const struct relay_id *relay);
+bool relays_seeds_refuse(const struct node *node); // a TLS handshake with one of them failed last
 // A link that no limits of clients apply to: one that we made, or that of a relay in the directory.
 bool relays_is_trusted(const struct node *node, const struct link *link);
 // A link for the client, dialled again when lost, until it is let go.
@@ -119,7 +121,7 @@ uint64_t roles_next_ms(const struct node *node);
 void roles_job_done(struct node *node, struct step *step, struct job *job);
 
 // status.c
-bool node_ready(const struct node *node, const char **waiting_for);
+bool node_ready(const struct node *node, const struct now *now, const char **waiting_for);
 void node_status_of(const struct node *node, const struct now *now, struct node_status *out);
 
 #endif

@@ -61,6 +61,16 @@ bool relays_is_seed(const struct node *node, const struct relay_id *relay) {
     return false;
 }
 
+bool relays_seeds_refuse(const struct node *node) {
+    for (size_t i = 0; i < node->config.genesis.seed_count; i++) {
+        const struct peer *peer = peer_table_find(&node->peers, &node->config.genesis.seeds[i].id);
+        if (peer != NULL && peer->tls_failed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // A user's node and nothing else: it keeps no link that it does not need.
 static bool is_client_only(const struct node *node) {
     return node->relay == NULL && node->authority == NULL;
@@ -177,6 +187,7 @@ void relays_opened(struct node *node, struct step *step, struct link *link) {
         }
         return; // inbound: a newcomer that wants the directory or registers
     }
+    peer->tls_failed = false;
     if (link->dial != 0 && peer->dial == link->dial) {
         peer->dial = 0;
     }
@@ -237,13 +248,14 @@ static void link_lost(struct node *node, struct step *step, struct peer *peer, b
     dial_when_due(node, step, peer);
 }
 
-void relays_closed(struct node *node, struct step *step, const struct link *link) {
+void relays_closed(struct node *node, struct step *step, const struct link *link, enum close_reason reason) {
     struct peer *peer = link->has_key ? peer_table_find(&node->peers, &link->key) : NULL;
     if (peer == NULL) {
         return;
     }
     if (link->dial != 0 && peer->dial == link->dial) { // it never said hello
         peer->dial = 0;
+        peer->tls_failed = reason == CLOSE_TLS;
         attempt_failed(node, step, peer);
     } else if (peer->link == link->id) {
         struct link *other = other_link(node, link);
@@ -256,11 +268,12 @@ void relays_closed(struct node *node, struct step *step, const struct link *link
     }
 }
 
-void relays_dial_failed(struct node *node, struct step *step, uint64_t dial_number) {
+void relays_dial_failed(struct node *node, struct step *step, uint64_t dial_number, enum close_reason reason) {
     for (size_t i = 0; i < node->peers.count; i++) {
         struct peer *peer = node->peers.peers[i];
         if (peer->dial == dial_number) {
             peer->dial = 0;
+            peer->tls_failed = reason == CLOSE_TLS;
             attempt_failed(node, step, peer);
             return;
         }

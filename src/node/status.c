@@ -1,13 +1,25 @@
 // Whether a node can do its work, and if not, what it waits for.
 #include "node/node_internal.h"
 
-static bool relay_role_ready(const struct node *node, const char **waiting_for) {
+// Without a directory: what is in the way of one.
+static const char *waits_for_directory(const struct node *node, const struct now *now) {
+    if (relays_seeds_refuse(node)) {
+        return "a TLS handshake with a seed: certificates do not fit (tls.certificate, tls.ca)";
+    }
+    if (node->relay != NULL && !node->descriptor_taken) {
+        return "the directory's signer";
+    }
+    const char *why = follow_why_none(node->follow, now->wall_ms);
+    return why != NULL ? why : "a directory"; // which comes into force with the next tick
+}
+
+static bool relay_role_ready(const struct node *node, const struct now *now, const char **waiting_for) {
     if (!relay_ready(node->relay)) {
         *waiting_for = "replay filter being read";
+    } else if (node->directory == NULL) {
+        *waiting_for = waits_for_directory(node, now);
     } else if (!mailbox_ready(node->mailbox)) {
         *waiting_for = "mailboxes being counted";
-    } else if (node->directory == NULL) {
-        *waiting_for = node->descriptor_taken ? "the first directory" : "the directory's signer";
     } else if (directory_find(node->directory, &node->self) == NULL) {
         *waiting_for = "the next directory, to be listed in it";
     } else {
@@ -16,13 +28,13 @@ static bool relay_role_ready(const struct node *node, const char **waiting_for) 
     return false;
 }
 
-bool node_ready(const struct node *node, const char **waiting_for) {
+bool node_ready(const struct node *node, const struct now *now, const char **waiting_for) {
     *waiting_for = NULL;
     if (node->stopping) {
         *waiting_for = "stopping";
         return false;
     }
-    if (node->relay != NULL && !relay_role_ready(node, waiting_for)) {
+    if (node->relay != NULL && !relay_role_ready(node, now, waiting_for)) {
         return false;
     }
     if (node->authority != NULL && node->directory == NULL) {
@@ -30,7 +42,8 @@ bool node_ready(const struct node *node, const char **waiting_for) {
         return false;
     }
     if (node->client != NULL && !client_ready(node->client)) {
-        *waiting_for = node->directory == NULL ? "a directory" : "links to its entries and its mailboxes";
+        *waiting_for =
+            node->directory == NULL ? waits_for_directory(node, now) : "links to its entries and its mailboxes";
         return false;
     }
     return true;
@@ -53,5 +66,5 @@ void node_status_of(const struct node *node, const struct now *now, struct node_
         .relay_links = count_links(node, true),
         .client_links = count_links(node, false),
     };
-    out->ready = node_ready(node, &out->waiting_for);
+    out->ready = node_ready(node, now, &out->waiting_for);
 }

@@ -99,6 +99,7 @@ static void write_config(struct buf *out, const struct testnet *net, const struc
         line(out, "listen: [127.0.0.1:%u]", node->link_port);
         line(out, "storage: %s", net->memory ? "memory" : "rocksdb");
         line(out, "storage_free_min: 16M");
+        line(out, "storage_per_mailbox: 1G");
     }
     if (node->role == TESTNET_AUTHORITY) {
         line(out, "authority_key: authority.key");

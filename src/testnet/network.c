@@ -286,6 +286,9 @@ enum err network_up(struct testnet *net, const struct up_options *options, struc
     if (err != OK) {
         return err;
     }
+    if (options->starting != NULL) {
+        options->starting(options->ctx, net, made);
+    }
     err = supervisor_start(net, options->sottod, why);
     if (err != OK) {
         return err;

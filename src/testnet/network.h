@@ -16,6 +16,8 @@ struct up_options {
     uint32_t timeout_ms;
     struct testnet_generation generation;
     const char *sottod;
+    // Called when it is known what will run; `made`: the folder had no network before (may be NULL).
+    void (*starting)(void *ctx, const struct testnet *net, bool made);
     // Called as each node gets ready (may be NULL).
     void (*ready)(void *ctx, const struct testnet_node *node, uint64_t after_ms);
     void *ctx;

@@ -211,6 +211,31 @@ static void a_request_that_has_gone_is_forgotten(void **state) {
     }
 }
 
+// Memory that jansson gives back stays readable for this test.
+static void *kept[4096];
+static size_t kept_count;
+
+static void keep(void *p) {
+    assert_true(kept_count < sizeof(kept) / sizeof(kept[0]));
+    kept[kept_count++] = p;
+}
+
+static void a_text_is_wiped_once_its_request_was_taken(void **state) {
+    struct fixture *f = *state;
+    json_set_alloc_funcs(malloc, keep);
+    call(f, HTTP_API, HTTP_POST, "/v1/messages", "{\"to\":\"bob\",\"text\":\"for bob alone\"}");
+    struct span text = f->ask.request.client.text;
+    assert_true(span_equal(text, SPAN_LITERAL("for bob alone")));
+    api_forget(f->api);
+    for (size_t i = 0; i < text.n; i++) {
+        assert_int_equal(text.p[i], 0);
+    }
+    json_set_alloc_funcs(malloc, free);
+    while (kept_count > 0) {
+        free(kept[--kept_count]);
+    }
+}
+
 #define WITH_USER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -228,6 +253,7 @@ int main(void) {
         WITH_USER(the_openapi_document_lists_every_route),
         cmocka_unit_test_setup_teardown(a_relay_has_no_routes_of_a_user, set_up_relay, tear_down),
         WITH_USER(a_request_that_has_gone_is_forgotten),
+        WITH_USER(a_text_is_wiped_once_its_request_was_taken),
     };
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);
 }

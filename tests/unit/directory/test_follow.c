@@ -56,7 +56,7 @@ static void a_directory_is_in_force_in_its_epoch_and_two_more(void **state) {
     struct fixture *f = *state;
     assert_int_equal(current(f), 0);
     assert_string_equal(follow_why_none(f->follow, f->world.step.now.wall_ms),
-                        "no directory of this network has been received yet");
+                        "a first directory: none of this network has been received yet");
     assert_int_equal(take(f, 10), OK);
     for (uint32_t epoch = 10; epoch < 13; epoch++) {
         world_at(&f->world, epoch, EPOCH_MS - 1);

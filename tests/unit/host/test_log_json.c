@@ -1,11 +1,15 @@
 // Log lines as JSON.
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/log_json.h"
 
@@ -58,10 +62,52 @@ static void a_text_with_quotes_and_line_ends_stays_one_line(void **state) {
     json_decref(root);
 }
 
+static size_t lines_of(const char *path) {
+    size_t lines = 0;
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    for (int c; (c = fgetc(file)) != EOF;) {
+        lines += c == '\n';
+    }
+    fclose(file);
+    return lines;
+}
+
+static void a_log_that_was_renamed_goes_on_in_a_new_file(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sotto_log_XXXXXX";
+    char path[64], old[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/log", folder);
+    snprintf(old, sizeof(old), "%s/log.1", folder);
+    struct log_json *log = NULL;
+    struct metrics *metrics = metrics_new();
+    struct buf why = {0};
+    assert_int_equal(log_json_open(&log, path, "relay1", metrics, &why), OK);
+    struct log_sink sink = log_json_sink(log, LOG_INFO);
+    log_note(&sink, LOG_INFO, "host", "one");
+    assert_int_equal(rename(path, old), 0);
+    log_note(&sink, LOG_INFO, "host", "two");
+    assert_int_equal(log_json_reopen(log), OK);
+    log_note(&sink, LOG_INFO, "host", "three");
+    assert_int_equal(lines_of(old), 2);
+    assert_int_equal(lines_of(path), 1);
+    remove(path);
+    remove(old);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(log_json_reopen(log), ERR_IO); // what is open stays so
+    log_note(&sink, LOG_INFO, "host", "four");
+    log_json_close(log);
+    metrics_free(metrics);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_severity_body_service_and_attributes),
         cmocka_unit_test(a_text_with_quotes_and_line_ends_stays_one_line),
+        cmocka_unit_test(a_log_that_was_renamed_goes_on_in_a_new_file),
     };
     return cmocka_run_group_tests_name("host_log_json", tests, NULL, NULL);
 }

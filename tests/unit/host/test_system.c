@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -68,11 +69,24 @@ static void links_leave_the_store_its_files(void **state) {
     }
 }
 
+static void a_process_with_keys_leaves_no_core_dump(void **state) {
+    (void)state;
+    struct rlimit core;
+    system_no_dumps();
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(core.rlim_cur, 0);
+    struct process_reading reading;
+    system_process(&reading); // which a process may still read of itself
+    assert_true(reading.resident_bytes > 0 && reading.open_fds > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_takes_all_the_files_that_the_system_allows),
         cmocka_unit_test(links_leave_the_store_its_files),
         cmocka_unit_test(nobody_else_can_read_what_a_relay_stores),
+        cmocka_unit_test(a_process_with_keys_leaves_no_core_dump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

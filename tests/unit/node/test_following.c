@@ -161,6 +161,44 @@ static void a_forged_directory_is_refused_and_said(void **state) {
     assert_string_equal(rig->last_warning, "directory refused");
 }
 
+static void directories_that_are_refused_again_and_again_are_counted_and_said_once_a_minute(void **state) {
+    struct rig *rig = start_listed(state, 3);
+    struct buf directory = {0};
+    rig->now.wall_ms += RIG_EPOCH_MS;
+    rig_directory_with_self(rig, &directory, 2, 3);
+    directory.p[directory.n - 1] ^= 1;
+    size_t before = rig->lines[LOG_WARN];
+    for (int i = 0; i < 5; i++) {
+        rig_run(rig, 2000);
+        rig_hello(rig, seed_link(rig), 2);
+        rig_give_directory(rig, seed_link(rig), buf_span(&directory));
+    }
+    buf_free(&directory);
+    assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 5);
+    assert_int_equal(rig->lines[LOG_WARN], before + 1);
+}
+
+static void a_relay_whose_certificate_is_refused_says_so(void **state) {
+    struct rig *rig = start(state, ROLE_RELAY);
+    const char *waiting_for;
+    assert_false(node_ready(rig->node, &rig->now, &waiting_for));
+    assert_null(strstr(waiting_for, "certificate"));
+    struct rig_dial *dial = rig_dial(rig, &rig->relays[0].id);
+    dial->over = true;
+    rig_event(rig, &(struct event){.kind = EVENT_DIAL_FAILED, .dial_failed = {dial->dial, CLOSE_TLS}});
+    assert_false(node_ready(rig->node, &rig->now, &waiting_for));
+    assert_non_null(strstr(waiting_for, "certificate"));
+    rig_run(rig, 2000);
+    uint64_t link = rig_accept(rig, rig_dial(rig, &rig->relays[0].id)); // our side is content, the seed is not
+    rig_event(rig, &(struct event){.kind = EVENT_LINK_CLOSED, .link_closed = {link, CLOSE_TLS}});
+    assert_false(node_ready(rig->node, &rig->now, &waiting_for));
+    assert_non_null(strstr(waiting_for, "certificate"));
+    rig_run(rig, 4000);
+    rig_accept_greeted(rig, rig_dial(rig, &rig->relays[0].id), 0);
+    assert_false(node_ready(rig->node, &rig->now, &waiting_for));
+    assert_null(strstr(waiting_for, "certificate"));
+}
+
 // ---- epochs and clocks ----
 
 static void the_directory_changes_with_the_epoch_and_not_before(void **state) {
@@ -182,7 +220,7 @@ static void a_directory_serves_three_epochs_and_no_longer(void **state) {
     const char *waiting_for;
     rig_run(rig, RIG_EPOCH_MS);
     assert_int_equal(in_force(rig), 0);
-    assert_false(node_ready(rig->node, &waiting_for));
+    assert_false(node_ready(rig->node, &rig->now, &waiting_for));
     assert_non_null(waiting_for);
 }
 
@@ -294,7 +332,7 @@ static void a_signer_issues_when_enough_relays_have_registered(void **state) {
     assert_int_equal(rig->node->directory->relay_count, 2);
     assert_int_equal(rig_message_count(rig, one, MESSAGE_HELLO), 2); // told that there is one
     const char *waiting_for;
-    assert_true(node_ready(rig->node, &waiting_for));
+    assert_true(node_ready(rig->node, &rig->now, &waiting_for));
 }
 
 static void a_signer_takes_a_descriptor_only_from_the_relay_itself(void **state) {
@@ -343,7 +381,7 @@ static void a_relay_that_signs_lists_itself(void **state) {
     assert_int_equal(rig->node->directory->relay_count, 1);
     assert_int_equal(rig->dial_count, 0);
     const char *waiting_for;
-    assert_true(node_ready(rig->node, &waiting_for));
+    assert_true(node_ready(rig->node, &rig->now, &waiting_for));
 }
 
 // ---- what is refused at the start ----
@@ -423,6 +461,8 @@ int main(void) {
         RIG_CASE(a_node_with_nothing_asks_few_strangers),
         RIG_CASE(a_new_directory_is_announced_to_relays_and_to_who_has_none),
         RIG_CASE(a_forged_directory_is_refused_and_said),
+        RIG_CASE(directories_that_are_refused_again_and_again_are_counted_and_said_once_a_minute),
+        RIG_CASE(a_relay_whose_certificate_is_refused_says_so),
         RIG_CASE(the_directory_changes_with_the_epoch_and_not_before),
         RIG_CASE(a_directory_serves_three_epochs_and_no_longer),
         RIG_CASE(a_clock_that_jumps_is_noticed_within_a_second),
