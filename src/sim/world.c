@@ -134,6 +134,9 @@ uint32_t world_machine_of(const struct world *world, const struct relay_id *id) 
     return NOBODY;
 }
 
+// So that strangers' items and mailboxes need stamps here, too, and cost next to nothing.
+#define STAMP_BITS 4
+
 // The first machine signs the directory and is the seed.
 static void make_genesis(struct world *world) {
     const struct machine *first = world->machines[0];
@@ -145,6 +148,7 @@ static void make_genesis(struct world *world) {
                               .quorum = world->config.quorum,
                               .min_relays = world->config.relays,
                               .item_lifetime_ms = world->config.lifetime_ms,
+                              .stamp_bits = STAMP_BITS,
                               .tick_ms = world->config.tick_ms,
                               .profile = world->config.profile,
                               .seed_count = 1,

@@ -27,6 +27,7 @@ class ANetworkWithItsOwnCA(unittest.TestCase):
             late = sotto("testnet", "add", "--dir", net.dir, "--timeout", 3, "relay", check=False)
             self.assertEqual(late.returncode, 1, late.stdout)
             self.assertIn("relay5", late.stderr)
+            self.assertIn("certificates do not fit", late.stderr)
             refused = re.search(r'^sotto_handshake_failures_total\{reason="tls"\} (\d+)', net.metrics("authority1"), re.M)
             self.assertGreater(int(refused.group(1)), 0)
             self.assertNotEqual(net.node("relay5")["state"], "ready")
