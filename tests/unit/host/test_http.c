@@ -337,7 +337,7 @@ static void the_api_wants_its_token(void **state) {
         snprintf(request, sizeof(request), "GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n",
                  (unsigned)rig->config.api.port, bad[i]);
         say(fd, request);
-        hear(rig, fd, "}}");
+        hear(rig, fd, "}");
         assert_non_null(strstr(rig->text, "HTTP/1.1 401"));
         close(fd);
     }
