@@ -106,7 +106,7 @@ static bool leaf_is_there(const struct delivery_record *delivery, uint32_t index
 }
 
 static bool neighbours_are_there(const struct delivery_record *delivery, const struct tx_opening *opening) {
-    if (opening->has_before != (opening->index > 0) || opening->has_after != (opening->index + 1 < delivery->count))
+    if (opening->has_after != (opening->index + 1 < delivery->count)) // tx_decode sees to the one before
         return false;
     return (!opening->has_before || leaf_is_there(delivery, opening->index - 1, &opening->before)) &&
            (!opening->has_after || leaf_is_there(delivery, opening->index + 1, &opening->after));
