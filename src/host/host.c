@@ -165,7 +165,7 @@ static const char *path_or_null(const char *path) {
 
 static enum err make_runner(struct host *host, struct buf *why) {
     const struct host_config *config = host->config;
-    bool serves = (config->node.roles & (ROLE_RELAY | ROLE_BOOTSTRAP)) != 0;
+    bool serves = (config->node.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) != 0;
     struct runner_config runner = {.node = host->node,
                                    .step = step_node,
                                    .kv = host->kv,
@@ -180,6 +180,7 @@ static enum err make_runner(struct host *host, struct buf *why) {
                                            .identity_seed = serves ? config->node.identity_seed : NULL,
                                            .certificate_path = path_or_null(config->certificate_path),
                                            .ca_path = path_or_null(config->ca_path),
+                                           .ledger = (config->node.roles & ROLE_VALIDATOR) != 0,
                                            .keylog_path = path_or_null(config->keylog_path)},
                                    .metrics = host->env.metrics,
                                    .log = host->env.log,

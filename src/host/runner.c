@@ -141,7 +141,7 @@ static void perform(struct runner *runner, struct effect *effect) {
     const struct runner_config *config = &runner->config;
     switch (effect->kind) {
     case EFFECT_DIAL:
-        net_dial(runner->net, effect->dial.dial, &effect->dial.address, &effect->dial.expected,
+        net_dial(runner->net, effect->dial.dial, effect->dial.kind, &effect->dial.address, &effect->dial.expected,
                  effect->dial.show_certificate);
         break;
     case EFFECT_SEND:
@@ -355,10 +355,11 @@ static void on_committed(void *ctx, const struct commit_state *state) {
     after_steps(runner, system_now());
 }
 
-static void on_link_open(void *ctx, uint64_t link, uint64_t dial, const struct sign_public *key, uint64_t address_tag) {
+static void on_link_open(void *ctx, uint64_t link, uint64_t dial, enum link_kind kind, const struct sign_public *key,
+                         uint64_t address_tag) {
     struct event event = {
         .kind = EVENT_LINK_OPEN,
-        .link_open = {.link = link, .dial = dial, .address_tag = address_tag, .has_key = key != NULL}};
+        .link_open = {.link = link, .dial = dial, .kind = kind, .address_tag = address_tag, .has_key = key != NULL}};
     if (key != NULL) {
         event.link_open.key = *key;
     }

@@ -19,7 +19,7 @@ static bool by_proxy(const struct net *net) {
 static void begin_tls(struct link *link) {
     struct dialing *dialing = link->dialing;
     link->wire.expected = &dialing->expected;
-    link_handshake(link, tls_dial(link->net->tls, &link->wire, dialing->show_certificate));
+    link_handshake(link, tls_dial(link->net->tls, &link->wire, dialing->kind, dialing->show_certificate));
 }
 
 // Without credentials of the operator's: a name for each peer, which tells the proxy nothing but that it is another.

@@ -299,7 +299,8 @@ static void opened(struct link *link) {
     }
     metric_add(net->metrics, link->dial == 0 ? METRIC_OPENED_IN : METRIC_OPENED_OUT, 1);
     metric_record_us(net->metrics, METRIC_HANDSHAKE_DURATION, (uv_hrtime() - link->began_ns) / 1000);
-    net->events.open(net->events.ctx, link->id, link->dial, has_key ? &key : NULL, link->address_tag);
+    net->events.open(net->events.ctx, link->id, link->dial, tls_kind(link->ssl), has_key ? &key : NULL,
+                     link->address_tag);
     if (net->is_paused && link->state == LINK_OPEN) {
         uv_read_stop((uv_stream_t *)&link->tcp);
     }

@@ -32,6 +32,7 @@ enum link_state {
 
 // What only a dial needs, until the link is open.
 struct dialing {
+    enum link_kind kind;
     struct address target;
     struct sign_public expected;
     bool show_certificate;

@@ -238,14 +238,15 @@ enum err net_new(struct net **ret, struct uv_loop_s *loop, const struct net_conf
     return OK;
 }
 
-void net_dial(struct net *net, uint64_t dial, const struct address *address, const struct sign_public *expected,
-              bool show_certificate) {
+void net_dial(struct net *net, uint64_t dial, enum link_kind kind, const struct address *address,
+              const struct sign_public *expected, bool show_certificate) {
     ASSERT(dial != 0);
     struct link *link = net->is_stopping ? NULL : link_new(net, LINK_RESOLVING);
     ASSERT(link != NULL || net->is_stopping); // a node has few dials under way
     if (link != NULL) {
         link->dial = dial;
         link->dialing = NEW(struct dialing);
+        link->dialing->kind = kind;
         link->dialing->target = *address;
         link->dialing->expected = *expected;
         link->dialing->show_certificate = show_certificate;

@@ -2,9 +2,10 @@
 //
 //   listener or dial -> (proxy) -> TLS handshake -> open -> bytes in, cells out -> closed
 //
-// The rules of a link (docs/spec): TLS 1.3 only, X25519, Ed25519 certificates, ALPN "sotto/1", no tickets, no early
-// data. Possession of the certificate's key is proved by TLS; whether that key may stay is the node's decision. A dial
-// names the key it expects and fails on any other. With a CA every certificate must also chain to it.
+// The rules of a link (docs/spec): TLS 1.3 only, X25519, Ed25519 certificates, no tickets, no early data, and as ALPN
+// the kind of the link: "sotto/1" for cells, "sotto-ledger/1" for the ledger. Possession of the certificate's key is
+// proved by TLS; whether that key may stay is the node's decision. A dial names the key it expects and fails on any
+// other. With a CA every certificate must also chain to it.
 //
 // All functions belong to the loop thread. None of them calls an event: events come from the loop only.
 #ifndef SOTTO_NET_NET_H
@@ -15,8 +16,10 @@
 #include "crypto/keys.h"
 #include "wire/address.h"
 #include "wire/close.h"
+#include "wire/link_kind.h"
 
 #define NET_ALPN "sotto/1"
+#define NET_ALPN_LEDGER "sotto-ledger/1"
 #define NET_CREDENTIAL_MAX 255 // RFC 1929
 #define NET_LINKS_MAX (1u << 20)
 
@@ -47,6 +50,7 @@ struct net_config {
     const uint8_t *identity_seed; // 32 bytes of the Ed25519 key; NULL: shows no certificate and cannot listen
     const char *certificate_path; // PEM, leaf first, for the identity's key; NULL: self-signed
     const char *ca_path;          // PEM; NULL: none
+    bool ledger;                  // inbound ledger links, too, are taken
     const char *keylog_path;      // NULL: none. The caller makes sure that this is a test network.
     const uint8_t *tag_key;       // 32 random bytes, new for each process: for address tags and proxy user names
     struct metrics *metrics;
@@ -56,7 +60,8 @@ struct net_config {
 struct net_events {
     void *ctx;
     // `dial` is 0 for inbound links; `key` is NULL when the peer showed no certificate.
-    void (*open)(void *ctx, uint64_t link, uint64_t dial, const struct sign_public *key, uint64_t address_tag);
+    void (*open)(void *ctx, uint64_t link, uint64_t dial, enum link_kind kind, const struct sign_public *key,
+                 uint64_t address_tag);
     void (*bytes)(void *ctx, uint64_t link, struct span bytes);
     void (*drained)(void *ctx, uint64_t link); // all that was sent has been handed to the kernel
     void (*closed)(void *ctx, uint64_t link, enum close_reason reason);
@@ -72,9 +77,10 @@ enum err net_new(struct net **net, struct uv_loop_s *loop, const struct net_conf
 // Port 0 takes a free one; `port` (may be NULL) is the one taken. ERR_IO, ERR_EXISTS (in use) with a text in `why`.
 enum err net_listen(struct net *net, uint16_t *port, const struct address *address, struct buf *why);
 // Ends in an open event with this number, or in dial_failed.
-void net_dial(struct net *net, uint64_t dial, const struct address *address, const struct sign_public *expected,
-              bool show_certificate);
-// One TLS record. Leaves with whatever else this turn of the loop sends. Unknown links are ignored: they have closed.
+void net_dial(struct net *net, uint64_t dial, enum link_kind kind, const struct address *address,
+              const struct sign_public *expected, bool show_certificate);
+// At most LINK_SEND_BYTES_MAX; up to 4 KiB, as a cell is, make one TLS record. Leaves with whatever else this turn of
+// the loop sends. Unknown links are ignored: they have closed.
 void net_send(struct net *net, uint64_t link, struct span bytes);
 // After what was sent before has left. No event of this link follows. `reason` is for the counters.
 void net_close(struct net *net, uint64_t link, enum close_reason reason);

@@ -20,6 +20,7 @@ struct tls {
     STACK_OF(X509) * chain;
     BIO_METHOD *wire_method;
     bool has_ca;
+    bool takes_ledger;
     int keylog; // -1: none
 };
 
@@ -79,14 +80,20 @@ static int verify_peer(X509_STORE_CTX *store, void *arg) {
     return tls->has_ca ? X509_verify_cert(store) == 1 : 1;
 }
 
-static const uint8_t alpn[] = "\x07" NET_ALPN;
-_Static_assert(sizeof(NET_ALPN) - 1 == 7, "the length byte above");
+// The kinds of link as ALPN has them: each with its length. What is taken is a beginning of the list.
+static const uint8_t alpn[] = "\x07" NET_ALPN "\x0e" NET_ALPN_LEDGER;
+
+#define ALPN_CELLS_BYTES sizeof(NET_ALPN)
+#define ALPN_ALL_BYTES (sizeof(alpn) - 1)
+
+_Static_assert(sizeof(NET_ALPN) - 1 == 7 && sizeof(NET_ALPN_LEDGER) - 1 == 14, "the length bytes above");
 
 static int choose_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_n, const uint8_t *in, unsigned in_n, void *arg) {
     (void)ssl;
-    (void)arg;
+    const struct tls *tls = arg;
     uint8_t *chosen;
-    int result = SSL_select_next_proto(&chosen, out_n, alpn, sizeof(alpn) - 1, in, in_n);
+    unsigned n = tls->takes_ledger ? ALPN_ALL_BYTES : ALPN_CELLS_BYTES;
+    int result = SSL_select_next_proto(&chosen, out_n, alpn, n, in, in_n);
     *out = chosen;
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -105,7 +112,7 @@ static SSL_CTX *context_new(struct tls *tls, const SSL_METHOD *method) {
                SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
                SSL_CTX_set1_groups_list(context, "X25519") == 1 && SSL_CTX_set1_sigalgs_list(context, "ed25519") == 1 &&
                SSL_CTX_set1_client_sigalgs_list(context, "ed25519") == 1 && SSL_CTX_set_num_tickets(context, 0) == 1 &&
-               SSL_CTX_set_max_send_fragment(context, TLS_WRITE_MAX) == 1;
+               SSL_CTX_set_max_send_fragment(context, TLS_RECORD_BYTES_MAX) == 1;
     ASSERT(set);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -174,18 +181,18 @@ static enum err open_keylog(struct tls *tls, const struct net_config *config, st
 
 static void make_contexts(struct tls *tls) {
     tls->client = context_new(tls, TLS_client_method());
-    ASSERT(SSL_CTX_set_alpn_protos(tls->client, alpn, sizeof(alpn) - 1) == 0);
     if (tls->key == NULL) {
         return;
     }
     tls->server = context_new(tls, TLS_server_method());
-    SSL_CTX_set_alpn_select_cb(tls->server, choose_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb(tls->server, choose_alpn, tls);
     ASSERT(SSL_CTX_use_cert_and_key(tls->server, tls->certificate, tls->key, tls->chain, 1) == 1);
 }
 
 enum err tls_new(struct tls **ret, const struct net_config *config, struct buf *why) {
     struct tls *tls = NEW(struct tls);
     tls->keylog = -1;
+    tls->takes_ledger = config->ledger;
     tls->wire_method = wire_method_new();
     enum err err = OK;
     if (config->identity_seed != NULL) {
@@ -247,9 +254,14 @@ SSL *tls_accept(struct tls *tls, struct tls_wire *wire) {
     return ssl;
 }
 
-SSL *tls_dial(struct tls *tls, struct tls_wire *wire, bool show_certificate) {
+SSL *tls_dial(struct tls *tls, struct tls_wire *wire, enum link_kind kind, bool show_certificate) {
+    static const struct span offers[LINK_KINDS] = {
+        [LINK_CELLS] = {alpn, ALPN_CELLS_BYTES},
+        [LINK_LEDGER] = {alpn + ALPN_CELLS_BYTES, ALPN_ALL_BYTES - ALPN_CELLS_BYTES},
+    };
     ASSERT(wire->expected != NULL);
     SSL *ssl = connection_new(tls, tls->client, wire);
+    ASSERT(SSL_set_alpn_protos(ssl, offers[kind].p, (unsigned)offers[kind].n) == 0);
     if (show_certificate && tls->key != NULL) {
         ASSERT(SSL_use_cert_and_key(ssl, tls->certificate, tls->key, tls->chain, 1) == 1);
     }
@@ -269,16 +281,25 @@ static enum tls_result result_of(SSL *ssl, int returned) {
     return TLS_BAD;
 }
 
+static struct span selected_alpn(const SSL *ssl) {
+    const uint8_t *protocol;
+    unsigned n;
+    SSL_get0_alpn_selected(ssl, &protocol, &n);
+    return span_of(protocol, n);
+}
+
 enum tls_result tls_handshake(SSL *ssl) {
     ERR_clear_error();
     enum tls_result result = result_of(ssl, SSL_do_handshake(ssl));
     if (result != TLS_OK) {
         return result;
     }
-    const uint8_t *protocol;
-    unsigned n;
-    SSL_get0_alpn_selected(ssl, &protocol, &n);
-    return span_equal(span_of(protocol, n), SPAN_LITERAL(NET_ALPN)) ? TLS_OK : TLS_BAD;
+    // The server chose among what the client offered, so that one was chosen says that both speak it.
+    return selected_alpn(ssl).n > 0 ? TLS_OK : TLS_BAD;
+}
+
+enum link_kind tls_kind(const SSL *ssl) {
+    return span_equal(selected_alpn(ssl), SPAN_LITERAL(NET_ALPN_LEDGER)) ? LINK_LEDGER : LINK_CELLS;
 }
 
 enum tls_result tls_read(SSL *ssl, uint8_t *out, size_t n, size_t *got) {
@@ -288,7 +309,7 @@ enum tls_result tls_read(SSL *ssl, uint8_t *out, size_t n, size_t *got) {
 }
 
 enum tls_result tls_write(SSL *ssl, struct span bytes) {
-    ASSERT(bytes.n > 0 && bytes.n <= TLS_WRITE_MAX);
+    ASSERT(bytes.n > 0 && bytes.n <= LINK_SEND_BYTES_MAX);
     ERR_clear_error();
     size_t written;
     return SSL_write_ex(ssl, bytes.p, bytes.n, &written) == 1 && written == bytes.n ? TLS_OK : TLS_BAD;

@@ -7,8 +7,8 @@
 
 #include "net/net.h"
 
-// The longest piece handed to one SSL_write, so that it always makes one record. A cell has 2,424 bytes.
-#define TLS_WRITE_MAX 4096
+// The longest record. A cell has 2,424 bytes, so that it always makes one.
+#define TLS_RECORD_BYTES_MAX 4096
 
 // What one connection reads from and writes to. Stands still while the connection lives.
 struct tls_wire {
@@ -25,15 +25,16 @@ void tls_free(struct tls *tls);
 bool tls_can_listen(const struct tls *tls);
 
 SSL *tls_accept(struct tls *tls, struct tls_wire *wire);
-SSL *tls_dial(struct tls *tls, struct tls_wire *wire, bool show_certificate);
+SSL *tls_dial(struct tls *tls, struct tls_wire *wire, enum link_kind kind, bool show_certificate);
 
 enum tls_result { TLS_OK, TLS_MORE, TLS_CLOSED, TLS_BAD };
 
 // TLS_OK: the handshake is complete and the other side speaks our protocol. TLS_MORE: needs bytes.
 enum tls_result tls_handshake(SSL *ssl);
+enum link_kind tls_kind(const SSL *ssl); // after the handshake
 // Up to n bytes. TLS_CLOSED: the other side has said goodbye.
 enum tls_result tls_read(SSL *ssl, uint8_t *out, size_t n, size_t *got);
-enum tls_result tls_write(SSL *ssl, struct span bytes); // never TLS_MORE
+enum tls_result tls_write(SSL *ssl, struct span bytes); // up to LINK_SEND_BYTES_MAX; never TLS_MORE
 void tls_goodbye(SSL *ssl);                             // appends close_notify to what is written
 // False: the peer showed no certificate.
 bool tls_peer_key(const SSL *ssl, struct sign_public *out);

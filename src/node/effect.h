@@ -10,14 +10,17 @@
 #include "base/step.h"
 #include "node/event.h"
 #include "wire/genesis.h"
+#include "wire/link_kind.h"
 
 // Cells a node may have sent on a link since its last EVENT_LINK_DRAINED (or link_open); it keeps the rest in its own
 // bounded queue. 39 KB: enough to fill a link between two turns of the loop, little enough to hold for every link.
 #define LINK_WINDOW_CELLS 16
+// The same for a ledger link, in bytes, which go out in sends of at most LINK_SEND_BYTES_MAX.
+#define LINK_WINDOW_BYTES ((size_t)64 * 1024)
 
 enum effect_kind {
     EFFECT_DIAL,
-    EFFECT_SEND,  // one TLS record; always one cell
+    EFFECT_SEND,  // one cell, which is one TLS record; on a ledger link any bytes
     EFFECT_CLOSE, // after what was sent before has left; no event of this link follows
     EFFECT_TIMER, // the node has one timer: this replaces it; never waits for a sync
     EFFECT_ANSWER,
@@ -56,6 +59,7 @@ struct effect {
     union {
         struct {
             uint64_t dial; // numbered by the node, never used again
+            enum link_kind kind;
             struct address address;
             struct sign_public expected;
             bool show_certificate; // relays do, clients do not

@@ -9,6 +9,7 @@
 #include "client/request.h"
 #include "wire/close.h"
 #include "wire/ids.h"
+#include "wire/link_kind.h"
 
 enum event_kind {
     EVENT_START,
@@ -46,7 +47,8 @@ struct event {
         struct {
             uint64_t link; // numbered by the host, never used again
             uint64_t dial; // outbound: the number from the dial effect; inbound: 0
-            bool has_key;  // the peer showed a certificate
+            enum link_kind kind;
+            bool has_key; // the peer showed a certificate
             struct sign_public key;
             uint64_t address_tag; // inbound: a keyed hash of the peer's address, equal for equal addresses
         } link_open;

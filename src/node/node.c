@@ -44,7 +44,8 @@ static const char *wrong_with_bootstrap(const struct node_config *config) {
 
 static enum err check_config(const struct node_config *config, struct buf *why) {
     const char *wrong = NULL;
-    if ((config->roles & ~(unsigned)(ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_USER)) != 0 || config->roles == 0) {
+    if ((config->roles & ~(unsigned)(ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_USER | ROLE_VALIDATOR)) != 0 ||
+        config->roles == 0) {
         wrong = "roles: none, or an unknown one";
     } else if (config->genesis.seed_count == 0) {
         wrong = "genesis: names no seed";
@@ -69,7 +70,7 @@ enum err node_new(struct node **out, const struct node_config *config, struct en
     struct node *node = NEW(struct node);
     node->config = *config;
     node->env = env;
-    if (config->roles & (ROLE_RELAY | ROLE_BOOTSTRAP)) {
+    if (config->roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) {
         struct sign_public public;
         sign_key_from_seed(&node->identity, &public, config->identity_seed);
         memcpy(node->self.bytes, public.bytes, sizeof(node->self.bytes));
@@ -94,6 +95,7 @@ void node_free(struct node *node) {
         return;
     }
     roles_free(node);
+    ledger_links_free(&node->ledger_links);
     link_table_free(&node->links);
     wipe(&node->self_handles, sizeof(node->self_handles));
     peer_table_free(&node->peers);
@@ -146,6 +148,7 @@ static void on_stop(struct node *node, struct step *step, const struct event *ev
     while (node->links.count > 0) {
         close_link(node, step, node->links.links[0], CLOSE_STOPPING);
     }
+    ledger_links_stop(node);
     write_mark(node, step, false);
     effects_add(node->effects, EFFECT_STOPPED);
 }
@@ -175,12 +178,16 @@ static bool admitted(struct node *node, const struct link *link) {
     if (relays_is_trusted(node, link)) {
         return true;
     }
-    return node->links.count <= node->config.limits.links_max &&
+    return node->links.count + node->ledger_links.count <= node->config.limits.links_max &&
            link_table_address(&node->links, link->address_tag, false)->links <=
                node->config.limits.client_links_per_address;
 }
 
 static void on_link_open(struct node *node, struct step *step, const struct event *event) {
+    if (event->link_open.kind == LINK_LEDGER) {
+        ledger_links_open(node, step, event);
+        return;
+    }
     struct link *link = link_table_add(&node->links, event->link_open.link);
     link->dial = event->link_open.dial;
     link->has_key = event->link_open.has_key;
@@ -220,6 +227,9 @@ static void on_link_bytes(struct node *node, struct step *step, const struct eve
         receive_self(node, step, event->link_bytes.bytes);
         return;
     }
+    if (ledger_links_bytes(node, step, event->link_bytes.link, event->link_bytes.bytes)) {
+        return;
+    }
     struct link *link = link_table_find(&node->links, event->link_bytes.link);
     if (link != NULL) {
         receive_bytes(node, step, link, event->link_bytes.bytes);
@@ -228,21 +238,23 @@ static void on_link_bytes(struct node *node, struct step *step, const struct eve
 
 static void on_link_drained(struct node *node, struct step *step, const struct event *event) {
     struct link *link = link_table_find(&node->links, event->link_drained.link);
-    if (link != NULL) {
+    if (!ledger_links_drained(node, event->link_drained.link) && link != NULL) {
         sending_drained(node, step, link);
     }
 }
 
 static void on_link_closed(struct node *node, struct step *step, const struct event *event) {
     struct link *link = link_table_find(&node->links, event->link_closed.link);
-    if (link != NULL) {
+    if (!ledger_links_closed(node, step, event->link_closed.link) && link != NULL) {
         link_ended(node, step, link, event->link_closed.reason);
     }
 }
 
 static void on_dial_failed(struct node *node, struct step *step, const struct event *event) {
     metric_add(step->env->metrics, METRIC_DIALS_FAILED, 1);
-    relays_dial_failed(node, step, event->dial_failed.dial, event->dial_failed.reason);
+    if (!ledger_links_dial_failed(node, step, event->dial_failed.dial)) {
+        relays_dial_failed(node, step, event->dial_failed.dial, event->dial_failed.reason);
+    }
 }
 
 static void on_timer(struct node *node, struct step *step, const struct event *event) {
@@ -342,7 +354,8 @@ static void housekeeping(struct node *node, struct step *step) {
         look_at_link(node, step, link);
         link = link_table_after(&node->links, id); // it and others may be gone
     }
-    metric_set(step->env->metrics, METRIC_CONNECTIONS, (int64_t)node->links.count);
+    ledger_links_look(node, step);
+    metric_set(step->env->metrics, METRIC_CONNECTIONS, (int64_t)(node->links.count + node->ledger_links.count));
     node->housekeeping_ms = now_ms + HOUSEKEEPING_MS;
 }
 

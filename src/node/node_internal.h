@@ -7,6 +7,7 @@
 #include "directory/authority.h"
 #include "directory/follow.h"
 #include "mailbox/mailbox.h"
+#include "node/ledger_links.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/peer.h"
@@ -23,6 +24,7 @@ struct node {
     bool stopping;
 
     struct link_table links;
+    struct ledger_links ledger_links;
     struct peer_table peers;
     uint64_t next_dial;
     uint64_t redial_ms; // mono_ms of the next dial that is due, or earlier

@@ -260,7 +260,7 @@ static void note_links(struct world *world, struct machine *machine, const struc
     for (size_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->list[i];
         if (effect->kind == EFFECT_SEND)
-            network_taken(world, machine, effect->send.link);
+            network_taken(world, machine, effect->send.link, effect->send.bytes.n);
         else if (effect->kind == EFFECT_CLOSE)
             network_shut(world, machine, effect->close.link);
     }

@@ -7,8 +7,8 @@
 #include "sim/world.h"
 #include "wire/cell.h"
 
-// Cells on their way in one direction beyond which the sender is not told that there is room.
-#define FLOW_CELLS 64
+// Sends on their way in one direction beyond which the sender is not told that there is room.
+#define FLOW_SENDS 64
 #define BLOCKED_LOOK_MS 50
 #define DIAL_TIMEOUT_MS 3000
 
@@ -36,14 +36,15 @@ struct side {
     uint32_t incarnation;
     uint64_t number;       // of the link at this machine
     enum side_state state; // open: the node hears of it
-    uint32_t taken;        // cells since the node was last told of room
-    uint32_t held;         // of them not yet on their way
+    size_t taken;          // bytes since the node was last told of room
+    uint32_t held;         // sends not yet on their way
     bool telling;          // it is about to be told
     struct flow flow;
 };
 
 struct sim_link {
     size_t index;
+    enum link_kind kind;
     struct side sides[2]; // the first dialled
 };
 
@@ -115,7 +116,7 @@ static void drained_event(struct world *world, struct sim_event *event) {
         return;
     struct side *side = &link->sides[s];
     side->telling = false;
-    if (side->held > 0 || side->flow.count >= FLOW_CELLS)
+    if (side->held > 0 || side->flow.count >= FLOW_SENDS)
         return; // told when they are on their way
     side->taken = 0;
     struct event drained = {.kind = EVENT_LINK_DRAINED, .link_drained = {.link = event->a}};
@@ -123,7 +124,7 @@ static void drained_event(struct world *world, struct sim_event *event) {
 }
 
 static void tell_drained(struct world *world, struct side *side) {
-    if (side->telling || side->taken == 0 || side->held > 0 || side->flow.count >= FLOW_CELLS || side->state != OPEN ||
+    if (side->telling || side->taken == 0 || side->held > 0 || side->flow.count >= FLOW_SENDS || side->state != OPEN ||
         !alive(world, side))
         return;
     side->telling = true;
@@ -268,15 +269,17 @@ static void send_to_self(struct world *world, struct machine *machine, struct sp
     world_for(world, world->now_ms, "to itself", machine, self_event)->job = &cell->job;
 }
 
-void network_taken(struct world *world, struct machine *from, uint64_t number) {
+void network_taken(struct world *world, struct machine *from, uint64_t number, size_t n) {
+    static const size_t windows[LINK_KINDS] = {
+        [LINK_CELLS] = LINK_WINDOW_CELLS * CELL_BYTES, [LINK_LEDGER] = LINK_WINDOW_BYTES};
     int s;
     struct sim_link *link = find(world, from, number, &s);
     if (link == NULL || link->sides[s].state != OPEN)
         return;
     link->sides[s].held++;
-    link->sides[s].taken++;
-    check_bound(&world->checker, "cells sent on a link beyond its window", from->index, link->sides[s].taken,
-                LINK_WINDOW_CELLS, world->now_ms);
+    link->sides[s].taken += n;
+    check_bound(&world->checker, "bytes sent on a link beyond its window", from->index, link->sides[s].taken,
+                windows[link->kind], world->now_ms);
 }
 
 static bool strikes(struct world *world, uint32_t per_million) {
@@ -286,7 +289,7 @@ static bool strikes(struct world *world, uint32_t per_million) {
 // What a malicious relay may do to packets that others make.
 static void send_tampered(struct world *world, struct sim_link *link, int s, struct span bytes) {
     const struct sim_faults *faults = &world->config.faults;
-    bool packet = bytes.p[0] == CELL_PACKET;
+    bool packet = link->kind == LINK_CELLS && bytes.p[0] == CELL_PACKET;
     if (packet && strikes(world, faults->dropped)) {
         world_note(world, "packet dropped", link->sides[s].machine, 0, 0);
         return;
@@ -329,7 +332,7 @@ static void replay_event(struct world *world, struct sim_event *event) {
 }
 
 static void maybe_replay(struct world *world, struct sim_link *link, int s, struct span bytes) {
-    if (bytes.p[0] != CELL_PACKET || !strikes(world, world->config.faults.replayed))
+    if (link->kind != LINK_CELLS || bytes.p[0] != CELL_PACKET || !strikes(world, world->config.faults.replayed))
         return;
     struct replay_event *replay = NEW(struct replay_event);
     replay->job.free = replay_free_event;
@@ -353,8 +356,8 @@ void network_send(struct world *world, struct machine *from, uint64_t number, st
     struct side *side = &link->sides[s];
     if (side->held > 0)
         side->held--;
-    if (bytes.n != CELL_BYTES)
-        world_fail(world, "a frame of another size than a cell", from->index, bytes.n, number);
+    if (link->kind == LINK_CELLS ? bytes.n != CELL_BYTES : bytes.n > LINK_SEND_BYTES_MAX)
+        world_fail(world, "a send of a size that its link does not have", from->index, bytes.n, number);
     if (side->flow.end)
         return;
     world->frames++;
@@ -388,7 +391,7 @@ void network_close(struct world *world, struct machine *from, uint64_t number, e
 
 // ---- links that begin and end ----
 
-static struct sim_link *add_link(struct world *world) {
+static struct sim_link *add_link(struct world *world, enum link_kind kind) {
     if (world->link_count == world->link_capacity) {
         size_t capacity = world->link_capacity > 0 ? 2 * world->link_capacity : 64;
         struct sim_link **links = realloc(world->links, capacity * sizeof *links);
@@ -398,6 +401,7 @@ static struct sim_link *add_link(struct world *world) {
     }
     struct sim_link *link = NEW(struct sim_link);
     link->index = world->link_count;
+    link->kind = kind;
     world->links[world->link_count++] = link;
     return link;
 }
@@ -406,6 +410,7 @@ static struct sim_link *add_link(struct world *world) {
 struct dial {
     struct job job;
     uint64_t number; // of the dial
+    enum link_kind kind;
     uint32_t to;
     bool show_certificate;
 };
@@ -438,6 +443,7 @@ static void open_event(struct world *world, struct sim_event *event) {
     struct event open = {.kind = EVENT_LINK_OPEN,
                          .link_open = {.link = side->number,
                                        .dial = dialled ? event->b >> 2 : 0,
+                                       .kind = link->kind,
                                        .has_key = has_key,
                                        .address_tag = dialled ? 0 : trace_mix(77, link->sides[1 - s].machine)}};
     if (has_key)
@@ -489,7 +495,7 @@ static void dial_arrives(struct world *world, struct sim_event *event) {
         fail_dial(world, from, dial->number, CLOSE_IO, back_ms);
         return;
     }
-    struct sim_link *link = add_link(world);
+    struct sim_link *link = add_link(world, dial->kind);
     begin_side(world, link, 0, from, dial->number, dial->show_certificate, world->now_ms + back_ms);
     begin_side(world, link, 1, to, 0, dial->show_certificate, world->now_ms + back_ms);
     // Bytes of either side must find the other open, which a machine that stands still is not yet.
@@ -520,7 +526,7 @@ static void visit_event(struct world *world, struct sim_event *event) {
 }
 
 void network_visit(struct world *world, struct machine *to, struct span bytes, uint64_t stays_ms) {
-    struct sim_link *link = add_link(world);
+    struct sim_link *link = add_link(world, LINK_CELLS);
     link->sides[0].machine = NOBODY;
     begin_side(world, link, 1, to, 0, false, world->now_ms);
     struct visit *visit = NEW(struct visit);
@@ -542,18 +548,20 @@ static uint32_t machine_of_address(const struct world *world, const struct addre
 
 void network_dial(struct world *world, struct machine *from, const struct effect *effect) {
     uint32_t to = machine_of_address(world, &effect->dial.address);
-    if (to == NOBODY || (world->machines[to]->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP)) == 0) {
+    if (to == NOBODY || (world->machines[to]->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) == 0) {
         fail_dial(world, from, effect->dial.dial, CLOSE_IO, 1);
         return;
     }
     uint64_t way_ms = latency_ms(world, from->index, to);
-    if (memcmp(world->machines[to]->id.bytes, effect->dial.expected.bytes, 32) != 0) {
+    bool spoken = effect->dial.kind == LINK_CELLS || (world->machines[to]->config.roles & ROLE_VALIDATOR) != 0;
+    if (!spoken || memcmp(world->machines[to]->id.bytes, effect->dial.expected.bytes, 32) != 0) {
         fail_dial(world, from, effect->dial.dial, CLOSE_TLS, 2 * way_ms);
         return;
     }
     struct dial *dial = NEW(struct dial);
     dial->job.free = dial_free;
     dial->number = effect->dial.dial;
+    dial->kind = effect->dial.kind;
     dial->to = to;
     dial->show_certificate = effect->dial.show_certificate;
     world_for(world, world->now_ms + way_ms, "dial", from, dial_arrives)->job = &dial->job;

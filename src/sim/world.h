@@ -126,8 +126,8 @@ void machine_wake(struct world *world, struct machine *machine); // what became 
 // network.c
 void network_dial(struct world *world, struct machine *from, const struct effect *effect);
 void network_send(struct world *world, struct machine *from, uint64_t link, struct span bytes);
-// A cell was handed to the host, which holds it until it leaves.
-void network_taken(struct world *world, struct machine *from, uint64_t link);
+// Bytes were handed to the host, which holds them until they leave.
+void network_taken(struct world *world, struct machine *from, uint64_t link, size_t n);
 // The node is done with the link: no event of it follows.
 void network_shut(struct world *world, struct machine *from, uint64_t link);
 void network_close(struct world *world, struct machine *from, uint64_t link, enum close_reason reason);

@@ -125,7 +125,9 @@ static void on_cell(struct bed_end *end) {
 
 // ---- links ----
 
-static void on_open(void *ctx, uint64_t link, uint64_t dial, const struct sign_public *key, uint64_t address_tag) {
+static void on_open(void *ctx, uint64_t link, uint64_t dial, enum link_kind kind, const struct sign_public *key,
+                    uint64_t address_tag) {
+    (void)kind;
     struct bed_end *end = ctx;
     (void)dial;
     (void)key;
@@ -386,7 +388,7 @@ static bool get_going(struct bed *bed) {
     struct sign_public key;
     memcpy(key.bytes, bed->relay.bytes, sizeof key.bytes);
     address.port = bed->relay_port;
-    net_dial(bed->client_end.net, CLIENT_DIAL, &address, &key, false);
+    net_dial(bed->client_end.net, CLIENT_DIAL, LINK_CELLS, &address, &key, false);
     return bed_run(bed, is_connected, bed) && bed_run(bed, forwards, bed);
 }
 

@@ -24,6 +24,7 @@ struct end {
     struct address address; // where it listens
     uint64_t link;          // the last to open
     uint64_t dial;          // its number
+    enum link_kind kind;
     bool has_key;
     struct sign_public peer;
     uint64_t address_tag;
@@ -39,12 +40,14 @@ struct end {
 
 static uv_loop_t ends_loop;
 
-static void end_open(void *ctx, uint64_t link, uint64_t dial, const struct sign_public *key, uint64_t address_tag) {
+static void end_open(void *ctx, uint64_t link, uint64_t dial, enum link_kind kind, const struct sign_public *key,
+                     uint64_t address_tag) {
     struct end *end = ctx;
     uv_stop(&ends_loop); // so that the loop does not wait before the test has looked
     end->opened++;
     end->link = link;
     end->dial = dial;
+    end->kind = kind;
     end->address_tag = address_tag;
     end->has_key = key != NULL;
     if (key != NULL) {

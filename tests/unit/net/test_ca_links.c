@@ -97,7 +97,7 @@ static void begin_relay(struct rig *rig) {
 }
 
 static void dial(struct rig *rig) {
-    net_dial(rig->peer.net, 1, &rig->relay.address, &rig->relay.key, true);
+    net_dial(rig->peer.net, 1, LINK_CELLS, &rig->relay.address, &rig->relay.key, true);
 }
 
 static void expect_refused(struct rig *rig) {

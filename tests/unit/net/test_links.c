@@ -40,7 +40,7 @@ static int end_loop(void **state) {
 }
 
 static void dial_relay(struct pair *pair, bool show) {
-    net_dial(pair->peer.net, 5, &pair->relay.address, &pair->relay.key, show);
+    net_dial(pair->peer.net, 5, LINK_CELLS, &pair->relay.address, &pair->relay.key, show);
 }
 
 static void open_pair(struct pair *pair, const uint8_t *peer_seed, bool show) {
@@ -80,7 +80,7 @@ static void another_key_than_the_expected_one_is_refused(void **state) {
     begin_pair(pair, seed_b);
     struct sign_public wrong = pair->relay.key;
     wrong.bytes[31] ^= 1;
-    net_dial(pair->peer.net, 9, &pair->relay.address, &wrong, true);
+    net_dial(pair->peer.net, 9, LINK_CELLS, &pair->relay.address, &wrong, true);
     RUN_UNTIL(pair->peer.failed == 1);
     assert_int_equal(pair->peer.dial, 9);
     assert_int_equal(pair->peer.failed_reason, CLOSE_TLS);
@@ -158,11 +158,11 @@ static void nobody_listening_fails_the_dial(void **state) {
     struct pair *pair = *state;
     begin_pair(pair, seed_b);
     struct address nowhere = {.host = "127.0.0.1", .port = 1};
-    net_dial(pair->peer.net, 3, &nowhere, &pair->relay.key, true);
+    net_dial(pair->peer.net, 3, LINK_CELLS, &nowhere, &pair->relay.key, true);
     RUN_UNTIL(pair->peer.failed == 1);
     assert_int_equal(pair->peer.failed_reason, CLOSE_IO);
     struct address no_name = {.host = "no such name", .port = 1};
-    net_dial(pair->peer.net, 4, &no_name, &pair->relay.key, true);
+    net_dial(pair->peer.net, 4, LINK_CELLS, &no_name, &pair->relay.key, true);
     RUN_UNTIL(pair->peer.failed == 2);
     assert_int_equal(pair->peer.dial, 4);
 }
@@ -171,7 +171,7 @@ static void a_name_is_resolved_and_every_address_tried(void **state) {
     struct pair *pair = *state;
     begin_pair(pair, seed_b);
     struct address by_name = {.host = "localhost", .port = pair->relay.address.port};
-    net_dial(pair->peer.net, 3, &by_name, &pair->relay.key, true);
+    net_dial(pair->peer.net, 3, LINK_CELLS, &by_name, &pair->relay.key, true);
     RUN_UNTIL(pair->peer.opened == 1);
 }
 

@@ -179,7 +179,7 @@ static const struct address far_away = {.host = "relay.far.away", .port = 4711};
 
 static void a_link_goes_through_the_proxy_which_learns_the_name(void **state) {
     struct rig *rig = *state;
-    net_dial(rig->client.net, 1, &far_away, &rig->relay.key, false);
+    net_dial(rig->client.net, 1, LINK_CELLS, &far_away, &rig->relay.key, false);
     RUN_UNTIL(rig->client.opened == 1 && rig->relay.opened == 1);
     assert_string_equal(rig->proxy.asked_host, "relay.far.away");
     assert_int_equal(rig->proxy.asked_port, 4711);
@@ -195,9 +195,9 @@ static void every_peer_has_a_user_name_of_its_own(void **state) {
     struct rig *rig = *state;
     struct sign_public other = rig->relay.key;
     other.bytes[0] ^= 1;
-    net_dial(rig->client.net, 1, &far_away, &rig->relay.key, false);
-    net_dial(rig->client.net, 2, &far_away, &rig->relay.key, false);
-    net_dial(rig->client.net, 3, &far_away, &other, false);
+    net_dial(rig->client.net, 1, LINK_CELLS, &far_away, &rig->relay.key, false);
+    net_dial(rig->client.net, 2, LINK_CELLS, &far_away, &rig->relay.key, false);
+    net_dial(rig->client.net, 3, LINK_CELLS, &far_away, &other, false);
     RUN_UNTIL(rig->client.opened == 2 && rig->client.failed == 1);
     const struct tunnel *tunnels = rig->proxy.tunnels;
     unsigned same = 0;
@@ -212,7 +212,7 @@ static void every_peer_has_a_user_name_of_its_own(void **state) {
 static void a_refusing_proxy_fails_the_dial(void **state) {
     struct rig *rig = *state;
     rig->proxy.refusal = 4;
-    net_dial(rig->client.net, 1, &far_away, &rig->relay.key, false);
+    net_dial(rig->client.net, 1, LINK_CELLS, &far_away, &rig->relay.key, false);
     RUN_UNTIL(rig->client.failed == 1);
     assert_int_equal(rig->client.failed_reason, CLOSE_IO);
 }

@@ -122,6 +122,10 @@ void rig_free(struct rig *rig) {
             buf_free(&rig->links[i].messages[k]);
         }
         assembler_free(&rig->links[i].in);
+        for (size_t k = 0; k < rig->links[i].frame_count; k++) {
+            buf_free(&rig->links[i].frames[k].body);
+        }
+        frame_reader_free(&rig->links[i].reader);
     }
     for (size_t i = 0; i < rig->answer_count; i++) {
         node_answer_free(rig->answers[i]);
@@ -171,23 +175,51 @@ static void take_cell(struct rig_link *link, const struct effect *effect) {
     }
 }
 
+static void take_part(struct rig_link *link, const struct effect *effect) {
+    struct span bytes = buf_span(&effect->send.bytes);
+    assert_in_range(bytes.n, 1, LINK_SEND_BYTES_MAX);
+    link->immediate += effect->immediate;
+    link->since_drain++;
+    link->bytes_since_drain += bytes.n;
+    assert_true(link->open && link->bytes_since_drain <= LINK_WINDOW_BYTES);
+    struct frame frame;
+    bool complete = false;
+    assert_int_equal(frame_take(&link->reader, &frame, &complete, &bytes), OK);
+    assert_int_equal(bytes.n, 0);
+    if (complete && link->frame_count < RIG_MESSAGES_MAX) {
+        link->frames[link->frame_count++] = frame;
+    } else if (complete) {
+        buf_free(&frame.body);
+    }
+}
+
+static void take_send(struct rig *rig, const struct effect *effect, struct buf *self) {
+    if (effect->send.link == LINK_SELF) {
+        rig->self_sends++;
+        buf_append(self, buf_span(&effect->send.bytes));
+        return;
+    }
+    struct rig_link *link = rig_link(rig, effect->send.link);
+    if (link->kind == LINK_LEDGER) {
+        take_part(link, effect);
+    } else {
+        take_cell(link, effect);
+    }
+}
+
 static void take_effect(struct rig *rig, struct effect *effect, struct buf *self) {
     switch (effect->kind) {
     case EFFECT_DIAL:
         assert_true(rig->dial_count < RIG_LINKS_MAX);
         rig->dials[rig->dial_count] = (struct rig_dial){.dial = effect->dial.dial,
+                                                        .kind = effect->dial.kind,
                                                         .address = effect->dial.address,
                                                         .show_certificate = effect->dial.show_certificate,
                                                         .at_ms = rig->now.mono_ms};
         memcpy(rig->dials[rig->dial_count++].expected.bytes, effect->dial.expected.bytes, 32);
         break;
     case EFFECT_SEND:
-        if (effect->send.link == LINK_SELF) {
-            rig->self_sends++;
-            buf_append(self, buf_span(&effect->send.bytes));
-        } else {
-            take_cell(rig_link(rig, effect->send.link), effect);
-        }
+        take_send(rig, effect, self);
         break;
     case EFFECT_CLOSE: {
         struct rig_link *link = rig_link(rig, effect->close.link);
@@ -247,6 +279,7 @@ void rig_take(struct rig *rig, struct effects *effects) {
     if (kv_batch_count(&effects->batch) > 0) {
         assert_int_equal(kv_write(rig->env.kv, &effects->batch), OK);
     }
+    assert_true(log_batch_is_empty(&effects->log)); // no role of these tests has a log
     note_effects(rig, effects);
     struct job_list jobs = effects->jobs;
     effects->jobs = (struct job_list){0};
@@ -294,20 +327,27 @@ void rig_live(struct rig *rig, uint64_t ms) {
         rig_run(rig, slice_ms);
         ms -= slice_ms;
         for (size_t i = 0; i < rig->link_count; i++) {
-            rig_send(rig, rig->links[i].id, SPAN_OF(pong));
+            if (rig->links[i].kind == LINK_LEDGER) {
+                rig_frame(rig, rig->links[i].id, FRAME_URGENT, FRAME_PONG, span_of(pong, 8));
+            } else {
+                rig_send(rig, rig->links[i].id, SPAN_OF(pong));
+            }
         }
     }
 }
 
 // ---- links ----
 
-static uint64_t open_link(struct rig *rig, uint64_t dial, const struct relay_id *key, uint64_t tag) {
+static uint64_t open_link(struct rig *rig, enum link_kind kind, uint64_t dial, const struct relay_id *key,
+                          uint64_t tag) {
     assert_true(rig->link_count < RIG_LINKS_MAX);
     struct rig_link *link = &rig->links[rig->link_count++];
-    *link = (struct rig_link){.id = ++rig->next_link, .open = true};
+    *link = (struct rig_link){
+        .id = ++rig->next_link, .kind = kind, .open = true, .reader = {.bytes_max = FRAME_BODY_BYTES_MAX}};
     uint64_t id = link->id;
-    struct event event = {.kind = EVENT_LINK_OPEN,
-                          .link_open = {.link = id, .dial = dial, .has_key = key != NULL, .address_tag = tag}};
+    struct event event = {
+        .kind = EVENT_LINK_OPEN,
+        .link_open = {.link = id, .dial = dial, .kind = kind, .has_key = key != NULL, .address_tag = tag}};
     if (key != NULL) {
         memcpy(event.link_open.key.bytes, key->bytes, 32);
     }
@@ -316,7 +356,11 @@ static uint64_t open_link(struct rig *rig, uint64_t dial, const struct relay_id 
 }
 
 uint64_t rig_inbound(struct rig *rig, const struct relay_id *key, uint64_t address_tag) {
-    return open_link(rig, 0, key, address_tag);
+    return open_link(rig, LINK_CELLS, 0, key, address_tag);
+}
+
+uint64_t rig_inbound_ledger(struct rig *rig, const struct relay_id *key, uint64_t address_tag) {
+    return open_link(rig, LINK_LEDGER, 0, key, address_tag);
 }
 
 uint64_t rig_inbound_greeted(struct rig *rig, const struct relay_id *key, uint64_t address_tag) {
@@ -332,6 +376,7 @@ void rig_lost(struct rig *rig, uint64_t link) {
 
 void rig_drained(struct rig *rig, uint64_t link) {
     rig_link(rig, link)->since_drain = 0;
+    rig_link(rig, link)->bytes_since_drain = 0;
     rig_event(rig, &(struct event){.kind = EVENT_LINK_DRAINED, .link_drained = {link}});
 }
 
@@ -359,6 +404,32 @@ void rig_hello(struct rig *rig, uint64_t link, uint32_t epoch) {
     struct hello hello = {.version = LINK_PROTOCOL_VERSION, .network = rig->genesis->network, .epoch = epoch};
     uint8_t bytes[HELLO_BYTES];
     rig_send(rig, link, span_of(bytes, hello_encode(bytes, &hello)));
+}
+
+void rig_frame(struct rig *rig, uint64_t link, enum frame_lane lane, uint8_t kind, struct span body) {
+    size_t sent = 0;
+    do {
+        struct buf part = {0};
+        sent += frame_part_encode(&part, lane, kind, body, sent);
+        rig_bytes(rig, link, buf_span(&part));
+        buf_free(&part);
+    } while (sent < body.n);
+}
+
+void rig_ledger_hello(struct rig *rig, uint64_t link, uint64_t height) {
+    struct ledger_hello hello = {
+        .version = LEDGER_LINK_VERSION, .network = rig->genesis->network, .role = LEDGER_VALIDATOR, .height = height};
+    uint8_t bytes[LEDGER_HELLO_BYTES];
+    rig_frame(rig, link, FRAME_URGENT, FRAME_HELLO, span_of(bytes, ledger_hello_encode(bytes, &hello)));
+}
+
+size_t rig_frame_count(struct rig *rig, uint64_t link, uint8_t kind) {
+    struct rig_link *at = rig_link(rig, link);
+    size_t count = 0;
+    for (size_t i = 0; i < at->frame_count; i++) {
+        count += at->frames[i].kind == kind;
+    }
+    return count;
 }
 
 const struct buf *rig_message(struct rig *rig, uint64_t link, uint8_t kind) {
@@ -402,7 +473,7 @@ size_t rig_dials_to(const struct rig *rig, const struct relay_id *relay) {
 uint64_t rig_accept(struct rig *rig, struct rig_dial *dial) {
     assert_non_null(dial);
     dial->over = true;
-    return open_link(rig, dial->dial, &dial->expected, 0);
+    return open_link(rig, dial->kind, dial->dial, &dial->expected, 0);
 }
 
 uint64_t rig_accept_greeted(struct rig *rig, struct rig_dial *dial, uint32_t epoch) {

@@ -34,6 +34,7 @@ struct rig_relay {
 // What the node has done to one link.
 struct rig_link {
     uint64_t id;
+    enum link_kind kind;
     bool open;
     bool closed_by_node;
     enum close_reason reason;
@@ -43,10 +44,16 @@ struct rig_link {
     struct assembler in;
     size_t message_count;
     struct buf messages[RIG_MESSAGES_MAX]; // whole ones
+    // Of a ledger link:
+    size_t bytes_since_drain;
+    struct frame_reader reader;
+    size_t frame_count;
+    struct frame frames[RIG_MESSAGES_MAX]; // whole ones
 };
 
 struct rig_dial {
     uint64_t dial;
+    enum link_kind kind;
     struct relay_id expected;
     struct address address;
     bool show_certificate;
@@ -94,6 +101,7 @@ int64_t rig_metric(const struct rig *rig, enum metric metric);
 // Links. `key` NULL: shows no certificate.
 struct rig_link *rig_link(struct rig *rig, uint64_t id);
 uint64_t rig_inbound(struct rig *rig, const struct relay_id *key, uint64_t address_tag);
+uint64_t rig_inbound_ledger(struct rig *rig, const struct relay_id *key, uint64_t address_tag);
 uint64_t rig_inbound_greeted(struct rig *rig, const struct relay_id *key, uint64_t address_tag);
 void rig_lost(struct rig *rig, uint64_t link);
 void rig_drained(struct rig *rig, uint64_t link);
@@ -101,6 +109,10 @@ void rig_bytes(struct rig *rig, uint64_t link, struct span bytes);
 void rig_send(struct rig *rig, uint64_t link, struct span message); // cut into cells
 void rig_cell(struct rig *rig, uint64_t link, enum cell_kind kind, struct span body);
 void rig_hello(struct rig *rig, uint64_t link, uint32_t epoch);
+void rig_frame(struct rig *rig, uint64_t link, enum frame_lane lane, uint8_t kind, struct span body); // in its parts
+void rig_ledger_hello(struct rig *rig, uint64_t link, uint64_t height);
+// How many whole frames of that kind the node has sent on the link.
+size_t rig_frame_count(struct rig *rig, uint64_t link, uint8_t kind);
 // The newest message of that kind which the node has sent on the link; NULL: none.
 const struct buf *rig_message(struct rig *rig, uint64_t link, uint8_t kind);
 size_t rig_message_count(struct rig *rig, uint64_t link, uint8_t kind);
