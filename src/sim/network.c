@@ -363,7 +363,8 @@ void network_send(struct world *world, struct machine *from, uint64_t number, st
     world->frames++;
     world->wire_hash = trace_mix(trace_mix(world->wire_hash, world->now_ms), link->index * 2 + (size_t)s);
     world->wire_hash = trace_mix(world->wire_hash, bytes.n);
-    record_frame(&world->record, from->index, link->sides[1 - s].machine, bytes);
+    if (link->kind == LINK_CELLS)
+        record_frame(&world->record, from->index, link->sides[1 - s].machine, bytes);
     if (alive(world, &link->sides[1 - s]) && link->sides[1 - s].state != SHUT) {
         send_tampered(world, link, s, bytes);
         maybe_replay(world, link, s, bytes);

@@ -49,6 +49,53 @@ static void open_pair(struct pair *pair, const uint8_t *peer_seed, bool show) {
     RUN_UNTIL(pair->relay.opened == 1 && pair->peer.opened == 1);
 }
 
+// The relay takes ledger links, too, if `ledger`.
+static void begin_ledger_pair(struct pair *pair, bool ledger) {
+    struct net_config config;
+    end_config(&config, seed_a);
+    config.ledger = ledger;
+    end_begin_with(&pair->relay, &config, true);
+    end_begin(&pair->peer, seed_b, false);
+}
+
+static void both_ends_learn_the_kind_of_the_link(void **state) {
+    struct pair *pair = *state;
+    begin_ledger_pair(pair, true);
+    static const enum link_kind kinds[] = {LINK_LEDGER, LINK_CELLS};
+    for (unsigned i = 0; i < 2; i++) {
+        net_dial(pair->peer.net, 5, kinds[i], &pair->relay.address, &pair->relay.key, true);
+        RUN_UNTIL(pair->relay.opened == i + 1 && pair->peer.opened == i + 1);
+        assert_int_equal(pair->relay.kind, kinds[i]);
+        assert_int_equal(pair->peer.kind, kinds[i]);
+    }
+}
+
+static void who_has_no_ledger_takes_no_ledger_links(void **state) {
+    struct pair *pair = *state;
+    begin_ledger_pair(pair, false);
+    net_dial(pair->peer.net, 5, LINK_LEDGER, &pair->relay.address, &pair->relay.key, true);
+    RUN_UNTIL(pair->peer.failed == 1);
+    assert_int_equal(pair->peer.failed_reason, CLOSE_TLS);
+    assert_int_equal(pair->relay.opened, 0);
+}
+
+static void the_longest_sends_arrive_whole_and_in_order(void **state) {
+    struct pair *pair = *state;
+    begin_ledger_pair(pair, true);
+    net_dial(pair->peer.net, 5, LINK_LEDGER, &pair->relay.address, &pair->relay.key, true);
+    RUN_UNTIL(pair->relay.opened == 1 && pair->peer.opened == 1);
+    uint8_t bytes[LINK_SEND_BYTES_MAX];
+    for (uint8_t i = 0; i < 4; i++) { // a window
+        memset(bytes, i, sizeof(bytes));
+        net_send(pair->peer.net, pair->peer.link, SPAN_OF(bytes));
+    }
+    RUN_UNTIL(pair->relay.got.n == 4 * sizeof(bytes));
+    for (size_t i = 0; i < pair->relay.got.n; i++) {
+        assert_int_equal(pair->relay.got.p[i], i / sizeof(bytes));
+    }
+    RUN_UNTIL(pair->peer.drained == 1);
+}
+
 static void both_ends_learn_the_key_of_the_other(void **state) {
     struct pair *pair = *state;
     open_pair(pair, seed_b, true);
@@ -466,6 +513,9 @@ int main(void) {
 #define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, begin_loop, end_loop)
     const struct CMUnitTest tests[] = {
         LINK_TEST(both_ends_learn_the_key_of_the_other),
+        LINK_TEST(both_ends_learn_the_kind_of_the_link),
+        LINK_TEST(who_has_no_ledger_takes_no_ledger_links),
+        LINK_TEST(the_longest_sends_arrive_whole_and_in_order),
         LINK_TEST(a_client_shows_no_certificate_and_has_no_key),
         LINK_TEST(a_relay_that_is_asked_not_to_show_its_certificate_has_no_key),
         LINK_TEST(another_key_than_the_expected_one_is_refused),
