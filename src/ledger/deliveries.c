@@ -1,4 +1,4 @@
-// What relays are paid for: items delivered. docs/spec/ledger.md, "Deliveries".
+// What relays are paid for: items delivered. docs/spec/state.md, "Deliveries".
 //
 //   epoch e      the relay gathers leaves: one an item whose recipient acknowledged it, receipts of epoch e
 //   epoch e+1    its batch: root and count of the strictly increasing leaves

@@ -1,5 +1,5 @@
 // The end of an epoch: deliveries are settled, relays leave, the set of validators (pos) and the next directory are
-// fixed. docs/spec/ledger.md, "Epochs".
+// fixed. docs/spec/state.md, "Epochs".
 #include <stdlib.h>
 
 #include "crypto/hash.h"

@@ -1,4 +1,4 @@
-// The state of the ledger as typed entries. docs/spec/ledger.md, "State", is the specification.
+// The state of the ledger as typed entries. docs/spec/state.md is the specification.
 //
 // An entry is a key of at most STATE_KEY_BYTES_MAX bytes and a value. It stands in the store under
 // KV_SPACE_LEDGER | 's' | key, and in the tree (ledger/tree.h) by the hashes of both. The key begins with its kind:

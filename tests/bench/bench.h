@@ -109,5 +109,6 @@ void bench_durable(struct bench *bench);
 void bench_mailbox(struct bench *bench);
 void bench_relay(struct bench *bench);
 void bench_network(struct bench *bench);
+void bench_ledger(struct bench *bench);
 
 #endif
