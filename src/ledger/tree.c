@@ -18,7 +18,9 @@
 #define PAGE_SLOTS 16
 #define PAGE_LEVELS 4
 #define PAGE_DEPTH_MAX (TREE_DEPTH_MAX / PAGE_LEVELS)
-#define PAGE_BYTES_MAX (4 + PAGE_SLOTS * 64)
+#define PAGE_QUARTERS 4
+#define QUARTER_SLOTS (PAGE_SLOTS / PAGE_QUARTERS)
+#define PAGE_BYTES_MAX (4 + PAGE_SLOTS * 64 + PAGE_QUARTERS * 32)
 #define PAGE_KEY_BYTES_MAX (3 + 32)
 
 _Static_assert(PAGE_KEY_BYTES_MAX <= OVERLAY_KEY_BYTES_MAX, "a page has a key");
@@ -34,9 +36,12 @@ struct slot {
     struct hash hash; // of a leaf's value, or of the page
 };
 
+// The hash of a quarter is kept, so that a change makes anew six hashes of a page and not fifteen.
 struct page {
-    unsigned used; // a bit a slot that is not empty
+    unsigned used;  // a bit a slot that is not empty
+    unsigned stale; // a bit a quarter whose hash is not known
     struct slot slots[PAGE_SLOTS];
+    struct hash quarters[PAGE_QUARTERS];
 };
 
 void tree_key(struct hash *out, struct span key) {
@@ -111,10 +116,26 @@ static void range_hash(struct hash *out, const struct page *page, size_t first, 
         slot_hash(out, only);
         return;
     }
+    if (width == QUARTER_SLOTS && (page->stale >> first / QUARTER_SLOTS & 1) == 0) {
+        *out = page->quarters[first / QUARTER_SLOTS];
+        return;
+    }
     struct hash left, right;
     range_hash(&left, page, first, width / 2);
     range_hash(&right, page, first + width / 2, width / 2);
     node_hash(out, &left, &right);
+}
+
+static bool is_kept(const struct page *page, size_t quarter) {
+    return collapsed(page, quarter * QUARTER_SLOTS, QUARTER_SLOTS) == NULL;
+}
+
+static void refresh_quarters(struct page *page) {
+    for (size_t i = 0; i < PAGE_QUARTERS; i++) {
+        if ((page->stale >> i & 1) != 0 && is_kept(page, i))
+            range_hash(&page->quarters[i], page, i * QUARTER_SLOTS, QUARTER_SLOTS);
+    }
+    page->stale = 0;
 }
 
 // ---- records ----
@@ -156,13 +177,17 @@ static void read_slot(struct reader *r, struct slot *slot, unsigned kind) {
 static void read_page(struct page *page, struct overlay *overlay, const struct hash *key, size_t depth) {
     uint8_t bytes[PAGE_KEY_BYTES_MAX];
     struct span value = {0};
-    page->used = 0;
+    page->used = page->stale = 0;
     bool is_there = depth < PAGE_DEPTH_MAX && overlay_get(overlay, page_key(bytes, key, depth), &value);
     struct reader r = reader_of(value);
     uint32_t kinds = read_u32(&r);
     for (size_t i = 0; i < PAGE_SLOTS; i++) {
         read_slot(&r, &page->slots[i], kinds >> 2 * i & 3);
         page->used |= (page->slots[i].kind != SLOT_EMPTY ? 1u : 0) << i;
+    }
+    for (size_t i = 0; i < PAGE_QUARTERS; i++) {
+        if (is_kept(page, i))
+            read_bytes(&r, page->quarters[i].bytes, sizeof page->quarters[i].bytes);
     }
     if (!is_there || !reader_done(&r))
         overlay_fail(overlay, ERR_CORRUPT);
@@ -177,6 +202,10 @@ static void write_page(const struct page *page, struct overlay *overlay, const s
     write_u32(&w, kinds);
     for (size_t i = 0; i < PAGE_SLOTS; i++)
         write_slot(&w, &page->slots[i]);
+    for (size_t i = 0; i < PAGE_QUARTERS; i++) {
+        if (is_kept(page, i))
+            write_bytes(&w, page->quarters[i].bytes, sizeof page->quarters[i].bytes);
+    }
     overlay_put(overlay, page_key(key_bytes, key, depth), writer_span(&w));
 }
 
@@ -215,11 +244,12 @@ static int compare_updates(const void *a, const void *b) {
 }
 
 // What a page means to the slot above it.
-static struct slot page_slot(const struct page *page) {
+static struct slot page_slot(struct page *page) {
     const struct slot *only = collapsed(page, 0, PAGE_SLOTS);
     if (only != NULL)
         return *only;
     struct slot slot = {.kind = SLOT_PAGE};
+    refresh_quarters(page);
     range_hash(&slot.hash, page, 0, PAGE_SLOTS);
     return slot;
 }
@@ -231,7 +261,10 @@ static void open_page(struct page *page, struct overlay *overlay, const struct s
         read_page(page, overlay, key, depth);
         return;
     }
-    *page = (struct page){0};
+    page->used = 0;
+    page->stale = (1u << PAGE_QUARTERS) - 1;
+    for (size_t i = 0; i < PAGE_SLOTS; i++)
+        page->slots[i].kind = SLOT_EMPTY;
     if (slot->kind == SLOT_LEAF) {
         size_t nibble = nibble_at(&slot->key, depth);
         page->slots[nibble] = *slot;
@@ -253,6 +286,7 @@ static void update_page(struct page *page, struct overlay *overlay, const struct
         update_slot(&page->slots[nibble], overlay, updates, n, depth + 1);
         page->used &= ~(1u << nibble);
         page->used |= (page->slots[nibble].kind != SLOT_EMPTY ? 1u : 0) << nibble;
+        page->stale |= 1u << nibble / QUARTER_SLOTS;
         updates += n;
         count -= n;
     }

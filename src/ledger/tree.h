@@ -8,6 +8,7 @@
 //
 //   record   KV_SPACE_LEDGER | 't' | depth 1 | the first `depth` nibbles, padded with zero bits
 //            kinds 4 (two bits a slot, the first slot in the lowest) | payloads: leaf 64, page 32
+//            | hashes 32 of those quarters of the slots that are more than a leaf
 //   root     KV_SPACE_LEDGER | 'T': kind 1 | payload; absent when the tree is empty
 //
 //   proof    siblings 2 | end 1 (0 empty, 1 the key's leaf, 2 another leaf: key hash 32 | value hash 32)
