@@ -60,6 +60,7 @@ struct runner {
     struct effects effects;
     bool is_stepping;
     bool has_stopped; // EFFECT_STOPPED has left
+    char *stopped_why;
     uint8_t tag_key[32];
 };
 
@@ -165,6 +166,8 @@ static void perform(struct runner *runner, struct effect *effect) {
         break;
     case EFFECT_STOPPED:
         runner->has_stopped = true;
+        runner->stopped_why = effect->stopped_why;
+        effect->stopped_why = NULL;
         break;
     }
     effect_release(effect);
@@ -281,7 +284,7 @@ static void after_steps(struct runner *runner, struct now now) {
         net_pause(runner->net, false);
     }
     if (runner->has_stopped) {
-        end(runner, OK, NULL);
+        end(runner, runner->stopped_why == NULL ? OK : ERR_REFUSED, runner->stopped_why);
     }
 }
 
@@ -452,6 +455,7 @@ void runner_free(struct runner *runner) {
     commit_free(runner->commit);
     net_free(runner->net);
     effects_free(&runner->effects);
+    free(runner->stopped_why);
     wipe(runner->tag_key, sizeof(runner->tag_key));
     free(runner);
 }

@@ -31,8 +31,9 @@ struct runner_config {
     void *ctx;
     void (*answer)(void *ctx, struct node_answer *answer); // may take what it holds
     void (*stream)(void *ctx, const struct stream_item *item);
-    // The node has stopped (OK), or cannot go on: ERR_IO or ERR_CORRUPT with what, where and what to do. Called once;
-    // the loop ends when its other users have closed their handles.
+    // The node has stopped (OK), or cannot go on, with what, where and what to do: ERR_IO, ERR_FULL or ERR_CORRUPT of
+    // the store or the log, ERR_REFUSED for a reason of the node's own. Called once; the loop ends when its other users
+    // have closed their handles.
     void (*ended)(void *ctx, enum err err, const char *why);
 };
 

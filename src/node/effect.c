@@ -49,10 +49,12 @@ void effect_release(struct effect *effect) {
     case EFFECT_DIAL:
     case EFFECT_CLOSE:
     case EFFECT_TIMER:
+        break;
     case EFFECT_STOPPED:
+        free(effect->stopped_why);
         break;
     }
-    effect->kind = EFFECT_STOPPED;
+    *effect = (struct effect){.kind = EFFECT_STOPPED};
 }
 
 void effects_clear(struct effects *effects) {

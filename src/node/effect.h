@@ -25,7 +25,7 @@ enum effect_kind {
     EFFECT_TIMER, // the node has one timer: this replaces it; never waits for a sync
     EFFECT_ANSWER,
     EFFECT_STREAM,
-    EFFECT_STOPPED, // the answer to EVENT_STOP: nothing more will come
+    EFFECT_STOPPED, // nothing more will come: the answer to EVENT_STOP, or the node cannot go on
 };
 
 struct node_status {
@@ -77,6 +77,7 @@ struct effect {
         } timer;
         struct node_answer *answer; // owned; node_answer_free
         struct stream_item *stream; // owned; stream_item_free
+        char *stopped_why;          // owned; NULL after EVENT_STOP; else what is wrong and what to do, for the operator
     };
 };
 

@@ -153,6 +153,16 @@ static void on_stop(struct node *node, struct step *step, const struct event *ev
     effects_add(node->effects, EFFECT_STOPPED);
 }
 
+void node_give_up(struct node *node, const char *why) {
+    if (node->stopping) {
+        return;
+    }
+    node->stopping = true;
+    struct effect *effect = effects_add(node->effects, EFFECT_STOPPED);
+    effect->immediate = true;
+    effect->stopped_why = mem_text(span_of_text(why));
+}
+
 // A relay that starts anew may leave dead links behind; more than a few are closed, the oldest first.
 static void bound_links_of_relay(struct node *node, struct step *step, const struct link *newest) {
     struct link *oldest = NULL;

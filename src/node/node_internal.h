@@ -122,6 +122,10 @@ void roles_tick(struct node *node, struct step *step);
 uint64_t roles_next_ms(const struct node *node);
 void roles_job_done(struct node *node, struct step *step, struct job *job);
 
+// node.c: for a part that cannot go on: what it would have to rely on is damaged or missing. The process ends with the
+// text, and nothing of this step leaves but what is immediate.
+void node_give_up(struct node *node, const char *why);
+
 // status.c
 bool node_ready(const struct node *node, const struct now *now, const char **waiting_for);
 void node_status_of(const struct node *node, const struct now *now, struct node_status *out);

@@ -142,6 +142,7 @@ static void leave(struct world *world, struct machine *machine, struct effect *e
             user_stream(world, machine, effect->stream);
         break;
     case EFFECT_STOPPED:
+        machine->gone = machine->gone || effect->stopped_why != NULL;
         world_for(world, world->now_ms, "stopped", machine, stopped);
         break;
     }

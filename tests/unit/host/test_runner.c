@@ -117,6 +117,7 @@ enum script {
     JOB = 700,         // answer when the job is done
     TIMER = 800,       // answer when a timer has fired
     LOG_LAZY = 900,    // answer, appended to the log
+    GIVE_UP = 1100,    // answer, written synced, and cannot go on
     LOG_SYNCED = 1000, // answer, written to the store lazily, appended to the log and synced
 };
 
@@ -213,6 +214,14 @@ static void on_request(struct rig *rig, uint64_t id, struct now now, struct effe
         log_batch_sync(&effects->log);
         say(effects, id, false);
         break;
+    case GIVE_UP: {
+        put(effects, KV_SYNCED);
+        say(effects, id, false);
+        struct effect *effect = effects_add(effects, EFFECT_STOPPED);
+        effect->immediate = true;
+        effect->stopped_why = mem_text(SPAN_LITERAL("the log is damaged at byte 7"));
+        break;
+    }
     case TIMER:
         rig->pending = id;
         rig->timer_at_ms = now.mono_ms + 7;
@@ -497,6 +506,16 @@ static void a_failed_sync_of_the_log_ends_it_and_nothing_that_waited_leaves(void
     assert_non_null(strstr(rig->end_why, "syncing the log /the/log failed"));
 }
 
+static void a_node_that_cannot_go_on_ends_with_its_reason_and_nothing_else(void **state) {
+    struct rig *rig = *state;
+    allow_syncs(&rig->kv, 1);
+    ask(rig, GIVE_UP);
+    assert_true(rig->has_ended);
+    assert_int_equal(rig->end_err, ERR_REFUSED);
+    assert_string_equal(rig->end_why, "the log is damaged at byte 7");
+    assert_int_equal(rig->answer_count, 0);
+}
+
 static void what_a_node_tells_itself_waits_for_the_sync_too(void **state) {
     struct rig *rig = *state;
     ask(rig, TO_SELF);
@@ -574,6 +593,7 @@ int main(void) {
         RUNNER_TEST(an_answer_waits_for_its_synced_log_and_the_store_comes_first),
         RUNNER_TEST(a_failed_write_to_the_log_ends_it_before_anything_leaves),
         RUNNER_TEST(a_failed_sync_of_the_log_ends_it_and_nothing_that_waited_leaves),
+        RUNNER_TEST(a_node_that_cannot_go_on_ends_with_its_reason_and_nothing_else),
         RUNNER_TEST(what_a_node_tells_itself_waits_for_the_sync_too),
         RUNNER_TEST(a_job_runs_once_and_comes_back),
         RUNNER_TEST(a_timer_fires_and_never_early),

@@ -241,6 +241,9 @@ static void take_effect(struct rig *rig, struct effect *effect, struct buf *self
         break;
     case EFFECT_STOPPED:
         rig->stopped = true;
+        if (effect->stopped_why != NULL) {
+            strncat(rig->stopped_why, effect->stopped_why, sizeof(rig->stopped_why) - 1);
+        }
         break;
     }
 }

@@ -82,6 +82,7 @@ struct rig {
     struct node_answer *answers[16];
     size_t self_sends;
     bool stopped;
+    char stopped_why[64]; // empty: by EVENT_STOP
     size_t lines[LOG_LEVELS];
     const char *last_warning;
     uint8_t transcript[32]; // hash over all effects

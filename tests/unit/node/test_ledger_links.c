@@ -503,6 +503,22 @@ static void a_stop_closes_all_without_a_word_to_the_ledger(void **state) {
     assert_int_equal(dial_validator(&f->rig, 3), 0);
 }
 
+// A ledger whose memory is damaged.
+static void a_part_that_cannot_go_on_stops_the_node_with_its_reason(void **state) {
+    struct fixture *f = *state;
+    uint64_t link = trusted_link(&f->rig);
+    step_of(&f->rig);
+    node_give_up(f->rig.node, "the log is damaged at byte 7");
+    done(&f->rig);
+    assert_true(f->rig.stopped);
+    assert_string_equal(f->rig.stopped_why, "the log is damaged at byte 7");
+    size_t dials = f->rig.dial_count;
+    rig_lost(&f->rig, link);
+    rig_run(&f->rig, 60000);
+    assert_int_equal(f->rig.dial_count, dials);
+    assert_int_equal(f->ledger.closed + f->ledger.failed, 0);
+}
+
 // ---- links that carry cells know nothing of it ----
 
 static void a_relays_ledger_link_is_not_taken_for_its_link(void **state) {
@@ -558,6 +574,7 @@ int main(void) {
         LEDGER_CASE(a_ping_is_answered_with_its_token),
         LEDGER_CASE(a_lost_link_is_told_once),
         LEDGER_CASE(a_stop_closes_all_without_a_word_to_the_ledger),
+        LEDGER_CASE(a_part_that_cannot_go_on_stops_the_node_with_its_reason),
         RIG_CASE(a_relays_ledger_link_is_not_taken_for_its_link),
     };
     return cmocka_run_group_tests_name("node/ledger_links", tests, rig_setup, NULL);
