@@ -11,9 +11,6 @@
 
 // Releases of one block: those beyond wait for the next.
 #define RELEASES_MAX 1000
-// What equivocation costs of a validator's stake. Relays lose all of theirs: the stake is what makes a false batch a
-// loss.
-#define SLASH_PERCENT 5
 
 static bool key_equal(const struct sign_public *a, const struct sign_public *b) {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
@@ -25,8 +22,9 @@ static bool account_equal(const struct account_id *a, const struct account_id *b
 
 // ---- unbonding ----
 
-static uint64_t slashed_part(uint64_t stake) {
-    return grains_share(stake, SLASH_PERCENT, 100);
+// What equivocation costs of a stake.
+static uint64_t slashed_part(const struct execution *x, uint64_t stake) {
+    return grains_share(stake, x->genesis->ledger.slash_percent, 100);
 }
 
 void unbond(struct execution *x, const struct account_id *account, uint64_t amount, const struct sign_public *key) {
@@ -47,7 +45,7 @@ void unbond(struct execution *x, const struct account_id *account, uint64_t amou
 static void release(struct execution *x, const struct unbonding *unbonding) {
     struct validator_record record;
     bool is_slashed = state_validator(x->overlay, &record, &unbonding->key) && record.slashed;
-    uint64_t lost = is_slashed ? slashed_part(unbonding->amount) : 0;
+    uint64_t lost = is_slashed ? slashed_part(x, unbonding->amount) : 0;
     account_credit(x, &unbonding->account, unbonding->amount - lost);
     x->supply.pool += lost;
 }
@@ -130,7 +128,7 @@ enum tx_outcome stake_execute(struct execution *x, const struct tx *tx) {
     if (!key_is_usable(x, &stakers, &tx->sender, &tx->stake.key))
         return TX_FAILED_KEY;
     size_t at = stakers_at(&stakers, &tx->sender, &is_there);
-    if ((is_there ? stakers.stakers[at].stake : 0) + tx->stake.amount < x->genesis->ledger.relay_stake_min)
+    if ((is_there ? stakers.stakers[at].stake : 0) + tx->stake.amount < x->genesis->ledger.validator_stake_min)
         return TX_FAILED_STAKE;
     bool is_full = !is_there && stakers.count == STAKERS_MAX;
     size_t least = stakers_least(&stakers);
@@ -159,7 +157,7 @@ enum tx_outcome unstake_execute(struct execution *x, const struct tx *tx) {
     if (!is_there || staker->stake < tx->unstake.amount)
         return TX_FAILED_FUNDS;
     uint64_t left = staker->stake - tx->unstake.amount;
-    if (left > 0 && left < x->genesis->ledger.relay_stake_min)
+    if (left > 0 && left < x->genesis->ledger.validator_stake_min)
         return TX_FAILED_STAKE;
     unbond(x, &tx->sender, tx->unstake.amount, &staker->key);
     staker->stake = left;
@@ -273,7 +271,7 @@ static uint64_t slash_stake(struct execution *x, const struct sign_public *key) 
         const struct staker staker = stakers.stakers[i];
         if (!key_equal(&staker.key, key))
             continue;
-        uint64_t lost = slashed_part(staker.stake);
+        uint64_t lost = slashed_part(x, staker.stake);
         x->supply.pool += lost;
         unbond(x, &staker.operator, staker.stake - lost, NULL);
         stakers_remove(&stakers, i);

@@ -90,9 +90,10 @@ static inline void rig_genesis(struct rig *rig) {
     overlay_free(overlay);
 }
 
-static inline struct rig *rig_new(enum consensus consensus) {
+// Takes over the empty store.
+static inline struct rig *rig_on(struct kv *kv, enum consensus consensus) {
     struct rig *rig = NEW(struct rig);
-    rig->kv = kv_memory_new();
+    rig->kv = kv;
     rig->time_ms = 1000;
     rig->genesis = (struct genesis){
         .network = {{'n'}},
@@ -101,6 +102,8 @@ static inline struct rig *rig_new(enum consensus consensus) {
         .ledger = {.consensus = consensus,
                    .fee_min = RIG_FEE,
                    .relay_stake_min = RIG_STAKE,
+                   .validator_stake_min = RIG_STAKE,
+                   .slash_percent = 5,
                    .unbonding_ms = RIG_UNBONDING_MS,
                    .reward_pool = RIG_POOL,
                    .reward_per_epoch = 900,
@@ -108,6 +111,10 @@ static inline struct rig *rig_new(enum consensus consensus) {
     };
     rig_genesis(rig);
     return rig;
+}
+
+static inline struct rig *rig_new(enum consensus consensus) {
+    return rig_on(kv_memory_new(), consensus);
 }
 
 static inline void rig_free(struct rig *rig) {

@@ -1,7 +1,10 @@
 // Random blocks over seeds. After every one: no grain has come or gone, a second node that reads through other layers
 // has come to the same writes, and the inverse takes the store back to what it was, byte for byte.
+#include "folder.h"
+
 #include "crypto/merkle.h"
 #include "ledger/rig.h"
+#include "store/store.h"
 
 #define ROUNDS 60   // seeds
 #define BLOCKS 60   // of a seed
@@ -232,6 +235,38 @@ static void run(enum consensus consensus) {
     }
 }
 
+// Blocks made by one node, executed by another that keeps its state on disk.
+static void follow(struct rig *maker, struct rig *follower, struct rng *rng) {
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        struct block_header header;
+        rig_header(maker, &header, 1 + rng_below(rng, RIG_EPOCH_MS / 4));
+        draw_block(maker, &header, rng);
+        memcpy(follower->txs, maker->txs, sizeof follower->txs);
+        follower->tx_count = maker->tx_count;
+        assert_int_equal(rig_execute(maker, &header, NULL), OK);
+        assert_int_equal(rig_execute(follower, &header, NULL), OK);
+        assert_memory_equal(maker->root.bytes, follower->root.bytes, 32);
+    }
+    assert_same_store(maker->kv, follower->kv);
+}
+
+static void a_node_on_another_engine_comes_to_the_same_state(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(1);
+    char *folder = folder_make();
+    char *path = folder_file(folder, "db");
+    struct buf why = {0};
+    struct kv *kv;
+    assert_int_equal(store_open_rocksdb(&kv, path, &(struct store_options){0}, &why), OK);
+    struct rig *maker = rig_new(CONSENSUS_POS), *follower = rig_on(kv, CONSENSUS_POS);
+    follow(maker, follower, &rng);
+    rig_free(maker);
+    rig_free(follower);
+    buf_free(&why);
+    free(path);
+    folder_remove(folder);
+}
+
 static void random_blocks_of_authorities_conserve_the_supply_and_can_be_taken_back(void **state) {
     (void)state;
     run(CONSENSUS_POA);
@@ -246,6 +281,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_blocks_of_authorities_conserve_the_supply_and_can_be_taken_back),
         cmocka_unit_test(random_blocks_of_stakers_conserve_the_supply_and_can_be_taken_back),
+        cmocka_unit_test(a_node_on_another_engine_comes_to_the_same_state),
     };
     return cmocka_run_group_tests(tests, codec_setup, NULL);
 }
