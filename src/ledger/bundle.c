@@ -50,10 +50,6 @@ enum err bundle_decode(struct ledger_bundle *out, struct span bytes) {
 }
 
 enum err bundle_verify(const struct ledger_bundle *bundle, const struct light *light) {
-    struct block_id id;
-    block_id_of(&id, &bundle->header);
-    if (!block_id_equal(&id, &light->id))
-        return ERR_AUTH;
     struct state_key key;
     struct hash hash;
     state_directory_key(&key, bundle->epoch);

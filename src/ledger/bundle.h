@@ -24,8 +24,8 @@ struct ledger_bundle {
 
 void bundle_encode(struct buf *out, const struct ledger_bundle *bundle); // appends
 enum err bundle_decode(struct ledger_bundle *out, struct span bytes);    // ERR_MALFORMED
-// For a bundle whose header `light` trusts (light_update comes first): ERR_AUTH unless that is its header, and the
-// state under it holds this directory for the bundle's epoch. ERR_MALFORMED: the proof is none.
+// ERR_AUTH unless the state under the header that `light` trusts, which after light_update is the bundle's, holds this
+// directory for the bundle's epoch. ERR_MALFORMED: the proof is none.
 enum err bundle_verify(const struct ledger_bundle *bundle, const struct light *light);
 
 #endif

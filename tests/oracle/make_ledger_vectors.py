@@ -298,6 +298,7 @@ def light():
     yield light_case("invalid", 3, elsewhere)
     yield light_case("fork", 1, other_two)
     yield light_case("invalid", 1, other_two, other_two.certificate([0, 1]))
+    yield light_case("invalid", 1, Block(2, STRANGERS, STRANGERS, one.id))  # no fork: anybody can make such a header
     yield light_case("fork", 2, Block(4, UNEQUAL, UNEQUAL, two.id))
     yield light_case("fork", 1, Block(7, UNEQUAL, UNEQUAL, four.id, time_ms=two.time_ms))
     yield light_case("invalid", 0, two, two.certificate(kind=o.PREVOTE))

@@ -87,7 +87,7 @@ static void codec_holds(struct span good, again_fn again_of, struct rng *rng) {
         buf_clear(&again);
         buf_append(&bytes, good);
         size_t at = rng_below(rng, bytes.n);
-        bytes.p[at] ^= rng_below(rng, 4) == 0 ? (uint8_t)(1 + rng_below(rng, 255)) : (uint8_t)(1u << rng_below(rng, 8));
+        bytes.p[at] ^= (uint8_t)(rng_below(rng, 4) == 0 ? 1 + rng_below(rng, 255) : UINT64_C(1) << rng_below(rng, 8));
         if (rng_below(rng, 8) == 0)
             bytes.n = at + 1;
         if (again_of(&again, buf_span(&bytes)) && !span_equal(buf_span(&again), buf_span(&bytes)))

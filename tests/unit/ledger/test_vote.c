@@ -157,7 +157,11 @@ static void a_signer_counts_once_and_only_if_it_is_in_the_set(void **state) {
     assert_int_equal(certificate_decode(&out, span_of(bytes, n)), ERR_MALFORMED);
     assert_int_equal(certificate_verify(&certificate, &committee.set, &committee.network), ERR_AUTH);
     committee_certify(&certificate, &committee, VOTE_PRECOMMIT, 7, 2, &value, 4);
+    uint64_t power = 0;
+    assert_int_equal(certificate_power(&power, &certificate, &committee.set), OK);
+    assert_int_equal(power, 4);
     certificate.votes[3].validator = 4;
+    assert_int_equal(certificate_power(&power, &certificate, &committee.set), ERR_AUTH);
     assert_int_equal(certificate_verify(&certificate, &committee.set, &committee.network), ERR_AUTH);
 }
 
