@@ -216,8 +216,27 @@
     X(METRIC_MAILBOX_DROPPED_PROOF, METRIC_COUNTER, "mailbox_dropped_total", "reason=\"proof\"",                      \
       "Operations and messages of replicas given up")
 
-#define METRIC_LIST(X)  \
-    METRIC_LIST_NODE(X) \
-    METRIC_LIST_RELAY(X) METRIC_LIST_NET(X) METRIC_LIST_HOST(X) METRIC_LIST_MAILBOX(X) METRIC_LIST_CLIENT(X)
+#define METRIC_LIST_LEDGER(X)                                                                                      \
+    X(METRIC_LEDGER_HEIGHT, METRIC_GAUGE, "ledger_height", "", "Height of the last final block")                   \
+    X(METRIC_LEDGER_VALIDATORS, METRIC_GAUGE, "ledger_validators", "", "Validators of the next height")            \
+    X(METRIC_LEDGER_PEERS, METRIC_GAUGE, "ledger_peers", "", "Ledger links")                                       \
+    X(METRIC_LEDGER_SYNCING, METRIC_GAUGE, "ledger_syncing", "", "1 while the chain is being fetched from others") \
+    X(METRIC_LEDGER_MEMPOOL_TXS, METRIC_GAUGE, "ledger_mempool_transactions", "", "Transactions that wait")        \
+    X(METRIC_LEDGER_MEMPOOL_BYTES, METRIC_GAUGE, "ledger_mempool_bytes", "", "Their bytes")                        \
+    X(METRIC_LEDGER_BLOCKS, METRIC_COUNTER, "ledger_blocks_total", "", "Blocks that became final")                 \
+    X(METRIC_LEDGER_TXS, METRIC_COUNTER, "ledger_transactions_total", "", "Transactions in them")                  \
+    X(METRIC_LEDGER_TXS_REFUSED, METRIC_COUNTER, "ledger_transactions_refused_total", "",                          \
+      "Transactions of peers that were not taken")                                                                 \
+    X(METRIC_LEDGER_PROPOSALS_REFUSED, METRIC_COUNTER, "ledger_proposals_refused_total", "",                       \
+      "Proposed blocks that were not valid")                                                                       \
+    X(METRIC_LEDGER_EVIDENCE, METRIC_COUNTER, "ledger_evidence_total", "", "Validators seen to sign twice")        \
+    X(METRIC_LEDGER_PEERS_CLOSED, METRIC_COUNTER, "ledger_peers_closed_total", "", "Peers that broke a rule")      \
+    X(METRIC_LEDGER_FRAMES_FOREIGN, METRIC_COUNTER, "ledger_frames_foreign_total", "",                             \
+      "Frames of consensus from peers that are no validators")
+
+#define METRIC_LIST(X)   \
+    METRIC_LIST_NODE(X)  \
+    METRIC_LIST_RELAY(X) \
+    METRIC_LIST_NET(X) METRIC_LIST_HOST(X) METRIC_LIST_MAILBOX(X) METRIC_LIST_CLIENT(X) METRIC_LIST_LEDGER(X)
 
 #endif

@@ -122,7 +122,7 @@ static void index_for_account(struct step *step, const struct account_id *accoun
 }
 
 static void index_tx(struct step *step, const struct chain_tx *tx, uint64_t height, uint32_t index) {
-    struct key key = key_of_id(LEDGER_TXS, tx->id.bytes);
+    struct key key = key_of_id(LEDGER_TX_PLACES, tx->id.bytes);
     uint8_t place[12];
     store_u64(place, height);
     store_u32(place + 8, index);
@@ -201,7 +201,7 @@ enum err chain_height_of(struct step *step, const struct block_id *id, uint64_t 
 }
 
 enum err chain_tx_place(struct step *step, const struct tx_id *id, uint64_t *height, uint32_t *index) {
-    struct key key = key_of_id(LEDGER_TXS, id->bytes);
+    struct key key = key_of_id(LEDGER_TX_PLACES, id->bytes);
     uint8_t value[12];
     enum err err = get_fixed(step, &key, value, sizeof(value));
     if (err != OK)

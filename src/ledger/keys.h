@@ -10,10 +10,11 @@ enum ledger_space {
     LEDGER_LISTED = 'M',       // epoch 4: ids of the relays in it
     LEDGER_HEAD = 'h',         // nothing else: height of the head 8 | lowest height held 8
     LEDGER_BLOCKS = 'b',       // height 8: block
+    LEDGER_CANDIDATES = 'k',   // block id 32: a block on which consensus may be locked
     LEDGER_CERTIFICATES = 'c', // height 8: certificate of the block
     LEDGER_RESULTS = 'r',      // height 8: what became of each transaction, a byte each
     LEDGER_HEIGHTS = 'i',      // block id 32: height 8
-    LEDGER_TXS = 'x',          // transaction id 32: height 8 | index 4
+    LEDGER_TX_PLACES = 'x',    // transaction id 32: height 8 | index 4
     LEDGER_ACCOUNTS = 'a',     // account 32: number of its transactions 8
     LEDGER_ACCOUNT_TXS = 'n',  // account 32 | number from 0 8: transaction id 32
     LEDGER_SETS = 'v',         // hash 32: validator set

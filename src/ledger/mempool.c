@@ -352,8 +352,8 @@ size_t mempool_candidates(const struct mempool *mempool, struct span *out, size_
 
 void mempool_settle(struct mempool *mempool, const struct account_id *account, uint64_t next_nonce) {
     struct sender *sender = map_find(&mempool->by_sender, account->bytes);
-    if (sender == NULL || sender->next_nonce == next_nonce)
-        return;
+    if (sender == NULL || sender->next_nonce >= next_nonce)
+        return; // whoever asks may not have seen the last block yet
     sender->next_nonce = next_nonce;
     while (sender->count > 0 && sender->entries[0]->tx.nonce < next_nonce)
         entry_remove(mempool, sender->entries[0]);

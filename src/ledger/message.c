@@ -145,15 +145,6 @@ enum err member_decode(struct member *out, struct span body) {
     return OK;
 }
 
-#define MEMBER_DOMAIN "sotto member 1"
-
-void member_sign(struct member *member, const struct sign_secret *validator, const struct network_id *network,
-                 const struct relay_id *from, const struct relay_id *to) {
-    memcpy(member->key.bytes, validator->bytes + 32, 32); // libsodium keeps the public key behind the seed
-    const struct span parts[] = {SPAN_OF(network->bytes), SPAN_OF(from->bytes), SPAN_OF(to->bytes)};
-    sign_parts(&member->signature, validator, MEMBER_DOMAIN, parts, 3);
-}
-
 enum err member_verify(const struct member *member, const struct network_id *network, const struct relay_id *from,
                        const struct relay_id *to) {
     const struct span parts[] = {SPAN_OF(network->bytes), SPAN_OF(from->bytes), SPAN_OF(to->bytes)};

@@ -16,7 +16,7 @@ enum ledger_frame {
     FRAME_GET_HEADERS = 21, // from 8 | count 2
     FRAME_HEADERS = 22,     // from 8 | headers with certificates
     FRAME_GET_LIGHT = 23,   // height 8: what a light client needs to trust that height
-    FRAME_LIGHT = 24,       // height 8 | light block, or nothing
+    FRAME_LIGHT = 24,       // height 8 | header, certificate, validator sets of this height and the next, or nothing
     FRAME_TXS = 25,         // transactions on their way to the proposers
     FRAME_SUBMIT = 26,      // one transaction whose sender wants to hear what became of it
     FRAME_SUBMITTED = 27,   // its id 32 | verdict 1
@@ -26,7 +26,6 @@ enum ledger_frame {
     // Members' only: validators and those that follow.
     FRAME_PROPOSAL = 48,
     FRAME_VOTE = 49,
-    FRAME_CERTIFICATE = 50, // of a decided height, for one that is behind
 };
 
 #define FRAME_MEMBERS_FIRST FRAME_PROPOSAL
@@ -84,8 +83,8 @@ struct member {
 
 size_t member_encode(uint8_t out[static MEMBER_BYTES], const struct member *member);
 enum err member_decode(struct member *out, struct span body);
-void member_sign(struct member *member, const struct sign_secret *validator, const struct network_id *network,
-                 const struct relay_id *from, const struct relay_id *to);
+// What is signed: network, sender, receiver; under MEMBER_DOMAIN.
+#define MEMBER_DOMAIN "sotto member 1"
 enum err member_verify(const struct member *member, const struct network_id *network, const struct relay_id *from,
                        const struct relay_id *to); // ERR_AUTH
 

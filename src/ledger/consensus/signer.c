@@ -180,3 +180,10 @@ enum err signer_sign(struct signer *signer, struct step *step, struct signature 
     *out = memory->signature;
     return OK;
 }
+
+void signer_sign_other(const struct signer *signer, struct signature *out, const char *domain, const struct span *parts,
+                       size_t count) {
+    for (size_t i = SIGN_PROPOSAL; i <= SIGN_PRECOMMIT; i++)
+        ASSERT(strcmp(domain, domains[i]) != 0);
+    sign_parts(out, &signer->secret, domain, parts, count);
+}

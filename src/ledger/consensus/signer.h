@@ -45,6 +45,10 @@ enum err signer_start(struct signer *signer, struct step *step, bool chain_begun
 enum err signer_sign(struct signer *signer, struct step *step, struct signature *out, const struct sign_slot *slot,
                      struct span message);
 
+// Signs what is neither vote nor proposal, under a domain of its own; it needs no memory.
+void signer_sign_other(const struct signer *signer, struct signature *out, const char *domain, const struct span *parts,
+                       size_t count);
+
 // The last slot signed; step SIGN_NOTHING: none.
 struct sign_slot signer_slot(const struct signer *signer);
 // Resets the log to nothing but the signer's memory: what was logged is needed no more. Without a signer (NULL: a

@@ -1,0 +1,182 @@
+// A decided block becomes the head: block, certificate and the state that it makes are one batch, so that no crash can
+// come between them. What is said of it leaves when that batch is on disk.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "ledger/bundle.h"
+#include "ledger/keys.h"
+#include "ledger/ledger_internal.h"
+
+// ---- the directory of an epoch, as clients get it: with the next header, which has the state's root
+
+static struct span bundle_key(uint8_t key[static 6], uint32_t epoch) {
+    key[0] = KV_SPACE_LEDGER;
+    key[1] = LEDGER_BUNDLES;
+    store_u32(key + 2, epoch);
+    return span_of(key, 6);
+}
+
+// `header` is of the block after the one that began the epoch; the store still shows the state that its root is of.
+static void bundle_make(struct ledger *ledger, struct step *step, const struct block_header *header,
+                        const struct certificate *certificate) {
+    struct overlay *overlay = overlay_over_kv(step->env->kv);
+    struct epoch_record epoch = {0};
+    struct span directory;
+    state_epoch(overlay, &epoch);
+    bool begun = epoch.epoch > 0 && epoch.begin_ms == ledger->chain.header.time_ms;
+    if (begun && state_directory_bytes(overlay, &directory, epoch.epoch)) {
+        struct ledger_bundle *bundle = NEW(struct ledger_bundle);
+        struct buf bytes = {0}, proof = {0};
+        struct state_key key;
+        struct hash hash;
+        uint8_t stored[6];
+        state_directory_key(&key, epoch.epoch);
+        tree_key(&hash, state_key_span(&key));
+        tree_prove(&proof, overlay, &hash);
+        bundle->directory = directory;
+        bundle->proof = buf_span(&proof);
+        bundle->header = *header;
+        bundle->certificate = *certificate;
+        bundle->validators = ledger->set;
+        bundle->epoch = epoch.epoch;
+        bundle_encode(&bytes, bundle);
+        step_put(step, bundle_key(stored, epoch.epoch), buf_span(&bytes), KV_SYNCED);
+        if (epoch.epoch > DIRECTORIES_KEPT)
+            step_delete(step, bundle_key(stored, epoch.epoch - DIRECTORIES_KEPT), KV_LAZY);
+        ledger->ports.directory(ledger->ports.ctx, step, epoch.epoch, buf_span(&bytes));
+        buf_free(&proof);
+        buf_free(&bytes);
+        free(bundle);
+    }
+    overlay_free(overlay);
+}
+
+// ---- the head
+
+static void tx_of_chain(struct chain_tx *out, struct span bytes, enum tx_outcome outcome) {
+    struct tx tx;
+    enum err err = tx_decode(&tx, bytes);
+    ASSERT(err == OK); // it was executed
+    tx_id_of(&out->id, bytes);
+    out->result = (uint8_t)outcome;
+    out->account_count = 0;
+    if (tx.kind != TX_EVIDENCE)
+        out->accounts[out->account_count++] = tx.sender;
+    struct account_id other = tx.sender;
+    if (tx.kind == TX_TRANSFER)
+        other = tx.transfer.to;
+    else if (tx.kind == TX_REGISTER_RELAY)
+        memcpy(other.bytes, tx.register_relay.relay.bytes, 32);
+    if (memcmp(other.bytes, tx.sender.bytes, 32) != 0)
+        out->accounts[out->account_count++] = other;
+}
+
+static void settle(struct ledger *ledger, const struct candidate *candidate) {
+    for (size_t i = 0; i < candidate->block.header.tx_count; i++) {
+        struct tx tx;
+        struct account account;
+        struct tx_id id;
+        enum err err = tx_decode(&tx, candidate->block.txs[i]);
+        ASSERT(err == OK);
+        tx_id_of(&id, candidate->block.txs[i]);
+        mempool_remove(ledger->mempool, &id);
+        if (tx.kind == TX_EVIDENCE)
+            continue;
+        state_account(candidate->overlay, &account, &tx.sender);
+        mempool_settle(ledger->mempool, &tx.sender, account.nonce);
+    }
+}
+
+static void note_all(struct ledger *ledger, struct step *step, const struct candidate *candidate,
+                     const struct chain_tx *txs) {
+    const struct block_header *header = &candidate->block.header;
+    struct ledger_note note = {.kind = LEDGER_NOTE_BLOCK,
+                               .height = header->height,
+                               .time_ms = header->time_ms,
+                               .block = candidate->id,
+                               .tx_count = header->tx_count};
+    queries_note(ledger, step, &note);
+    note.kind = LEDGER_NOTE_TX;
+    for (size_t i = 0; i < header->tx_count; i++) {
+        note.tx = txs[i].id;
+        note.outcome = (enum tx_outcome)txs[i].result;
+        queries_note(ledger, step, &note);
+        queries_final(ledger, step, &txs[i].id);
+    }
+    note.kind = LEDGER_NOTE_EVENT;
+    for (size_t i = 0; i < candidate->executed.event_count; i++) {
+        note.event = candidate->executed.events[i];
+        queries_note(ledger, step, &note);
+    }
+}
+
+static void take_state(struct ledger *ledger, struct step *step, struct overlay *overlay) {
+    state_validators(overlay, &ledger->set);
+    state_validators_next(overlay, &ledger->next_set);
+    ledger->due_ms = execute_due_ms(overlay, ledger->config.genesis);
+    ledger->sample_due = execute_is_sample_due(overlay, ledger->chain.height + 1);
+    chain_put_set(step, &ledger->next_set);
+}
+
+static void tell_metrics(const struct ledger *ledger, struct step *step, uint32_t txs) {
+    struct metrics *metrics = step->env->metrics;
+    metric_set(metrics, METRIC_LEDGER_HEIGHT, (int64_t)ledger->chain.height);
+    metric_set(metrics, METRIC_LEDGER_VALIDATORS, (int64_t)ledger->set.count);
+    metric_set(metrics, METRIC_LEDGER_MEMPOOL_TXS, (int64_t)mempool_count(ledger->mempool));
+    metric_set(metrics, METRIC_LEDGER_MEMPOOL_BYTES, (int64_t)mempool_bytes(ledger->mempool));
+    metric_add(metrics, METRIC_LEDGER_BLOCKS, 1);
+    metric_add(metrics, METRIC_LEDGER_TXS, txs);
+}
+
+void apply_block(struct ledger *ledger, struct step *step, struct candidate *candidate,
+                 const struct certificate *certificate) {
+    const struct block_header *header = &candidate->block.header;
+    ASSERT(candidate->overlay != NULL && !ledger->applied && header->height == ledger->chain.height + 1);
+    bundle_make(ledger, step, header, certificate);
+    struct chain_tx *txs = NEW_ARRAY(struct chain_tx, header->tx_count + 1);
+    for (uint32_t i = 0; i < header->tx_count; i++)
+        tx_of_chain(&txs[i], candidate->block.txs[i], candidate->executed.outcomes[i]);
+    overlay_writes(candidate->overlay, step->batch, KV_SYNCED);
+    chain_append(&ledger->chain, step, header, buf_span(&candidate->bytes), certificate, txs);
+    ledger->root = candidate->executed.state_root;
+    ledger->applied = true;
+    ledger->head_mono_ms = step->now.mono_ms;
+    take_state(ledger, step, candidate->overlay);
+    settle(ledger, candidate);
+    tell_metrics(ledger, step, header->tx_count);
+    note_all(ledger, step, candidate, txs);
+    free(txs);
+    candidates_drop(ledger, step);
+    peers_tell_status(ledger, step, NULL);
+    driver_start_height(ledger, step);
+}
+
+// ---- the beginning
+
+static enum err write_genesis(struct ledger *ledger, struct step *step, struct overlay *overlay) {
+    enum err err = execute_genesis(&ledger->root, overlay, ledger->config.genesis);
+    if (err != OK)
+        return err;
+    overlay_writes(overlay, step->batch, KV_SYNCED);
+    state_validators(overlay, &ledger->set);
+    chain_put_set(step, &ledger->set);
+    return OK;
+}
+
+enum err apply_load(struct ledger *ledger, struct step *step) {
+    struct overlay *overlay = overlay_over_kv(step->env->kv);
+    struct supply supply;
+    enum err err = OK;
+    bool begun = state_supply(overlay, &supply);
+    if (!begun && overlay_failed(overlay) == OK)
+        err = ledger->chain.height == 0 ? write_genesis(ledger, step, overlay) : ERR_CORRUPT;
+    if (err == OK) {
+        tree_root(&ledger->root, overlay);
+        take_state(ledger, step, overlay);
+        err = overlay_failed(overlay);
+    }
+    ledger->applied = !begun; // a state that was just written shows in the next step
+    overlay_free(overlay);
+    return err;
+}

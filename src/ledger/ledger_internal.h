@@ -1,0 +1,234 @@
+// The ledger's own state. ledger.c begins and ends it, peers.c knows the others, gossip.c takes transactions,
+// candidates.c checks and builds blocks, driver.c runs consensus, apply.c makes a decided block the head, sync.c
+// catches up, queries.c answers. For files of src/ledger/ only.
+#ifndef SOTTO_LEDGER_LEDGER_INTERNAL_H
+#define SOTTO_LEDGER_LEDGER_INTERNAL_H
+
+#include "base/map.h"
+#include "ledger/chain.h"
+#include "ledger/consensus/bft.h"
+#include "ledger/consensus/signer.h"
+#include "ledger/ledger.h"
+#include "ledger/verify.h"
+
+#define PEERS_LINKED_MAX 256 // links; a node has few, validators at most a hundred
+#define PEERS_KNOWN_MAX 128  // addresses to dial
+#define CANDIDATES_MAX 32    // blocks of this height and the next
+#define CANDIDATE_BYTES_MAX (16 * 1024 * 1024)
+#define SYNC_ASKS_MAX 4 // ranges under way
+#define WATCHES_MAX 64
+#define WAITS_MAX 1024     // requests that wait for a transaction to be final
+#define VERIFY_JOBS_MAX 96 // a full block of transactions that nobody knew is 64
+#define VERIFY_GOSSIP_JOBS_MAX 8
+#define VERIFY_QUEUE_MAX 8192 // transactions that wait for a job
+#define CLOCK_AHEAD_MS 5000   // by which a proposer's clock may be ahead of ours
+
+// A rate with a burst (GCRA): the time at which all that was taken will have been earned.
+struct allowance {
+    uint64_t earned_us;
+};
+
+struct peer {
+    uint64_t link;
+    bool inbound;
+    bool has_id;
+    struct relay_id id;
+    bool is_member; // has shown the key of a validator
+    struct sign_public member;
+    bool has_status;
+    struct peer_status status;
+    struct allowance txs_allowed, answers_allowed;
+    uint64_t helped_height; // a decision of that height was sent
+    uint64_t asked_peers_ms;
+    struct buf txs; // for its next TXS frame
+};
+
+// A node that can be dialled: a seed, or one that a peer has named.
+struct known_peer {
+    struct relay_id id;
+    struct address address;
+    bool is_seed;
+    bool dialling, linked;
+    unsigned failures;
+    uint64_t retry_ms;
+};
+
+enum candidate_state {
+    CANDIDATE_HELD,      // not looked at
+    CANDIDATE_VERIFYING, // signatures of transactions that we did not know are being verified
+    CANDIDATE_VERIFIED,
+    CANDIDATE_VALID, // and executed on trial
+    CANDIDATE_INVALID,
+};
+
+// A proposed block of a height that is not decided.
+struct candidate {
+    struct block_id id;
+    struct buf bytes;
+    struct block block; // points into bytes
+    enum candidate_state state;
+    bool is_kept;            // in the store: it outlives the process
+    bool wanted;             // consensus has asked whether it is valid
+    bool decided;            // and over two thirds say so
+    size_t jobs;             // under way for it
+    struct overlay *overlay; // of its trial; NULL: not executed
+    struct executed executed;
+};
+
+// A range of heights to be fetched, in the order of their heights.
+struct sync_ask {
+    uint64_t from;
+    uint16_t count; // 0: the slot is free
+    uint64_t peer;  // whom it was asked from, 0: nobody yet
+    uint64_t deadline_ms;
+    bool has_answer;
+    struct buf answer; // pairs of block and certificate
+    size_t used;       // bytes of it
+};
+
+// A job under way, and the block that waits for it.
+struct verification {
+    const struct job *job; // NULL: free
+    bool is_of_block;
+    struct block_id block;
+};
+
+struct wait {
+    uint64_t request;
+    struct tx_id tx;
+    uint64_t deadline_ms;
+};
+
+struct ledger {
+    struct ledger_config config;
+    struct ledger_ports ports;
+    const char *broken;
+    bool started;
+    uint64_t next_ms; // mono_ms of the next tick
+
+    struct tx_rules rules;
+    struct chain chain;
+    struct hash root;                   // of the state after the head
+    struct validator_set set, next_set; // of the next height to decide, and of the one after
+    uint64_t head_mono_ms;              // when the head became it
+    uint64_t due_ms;                    // wall clock: the state wants a block
+    bool sample_due;                    // the next block draws samples
+    bool applied;                       // in this step: the store does not show the new state before the next
+    struct mempool *mempool;
+
+    struct bft *bft;
+    struct bft_outputs outputs;
+    struct signer *signer; // NULL: a follower
+    uint64_t timers_ms[BFT_TIMER_KINDS];
+    struct bft_timer timers[BFT_TIMER_KINDS];
+    size_t log_bytes;  // since the log was reset
+    bool build_wanted; // consensus waits for a block of ours
+    uint64_t build_height;
+    uint32_t build_round;
+    struct candidate *candidates[CANDIDATES_MAX];
+    size_t candidate_count;
+    size_t candidate_bytes;
+
+    struct peer *peers[PEERS_LINKED_MAX];
+    size_t peer_count;
+    struct known_peer known[PEERS_KNOWN_MAX];
+    size_t known_count;
+
+    bool syncing;
+    uint64_t sync_target; // a hint
+    uint64_t sync_next;   // first height not yet asked for
+    struct sync_ask asks[SYNC_ASKS_MAX];
+    uint64_t sync_look_ms;
+
+    struct verification verifications[VERIFY_JOBS_MAX];
+    size_t gossip_jobs;
+    struct buf verify_queue; // link 8 | length 4 | transaction, of peers, waiting for a job
+    size_t verify_queued;
+
+    uint64_t watches[WATCHES_MAX];
+    size_t watch_count;
+    struct wait waits[WAITS_MAX];
+    size_t wait_count;
+};
+
+// ledger.c
+void ledger_break(struct ledger *ledger, struct step *step, const char *why); // stops for good
+void ledger_run(struct ledger *ledger, struct step *step); // carries out what consensus asks for, until nothing is left
+
+// peers.c
+bool allowance_take(struct allowance *allowance, uint64_t now_ms, uint64_t amount, uint64_t per_s, uint64_t burst);
+struct peer *peer_find(const struct ledger *ledger, uint64_t link); // NULL: gone
+void peer_send(struct ledger *ledger, struct step *step, const struct peer *peer, enum ledger_frame kind,
+               struct span body);
+void peer_broke_a_rule(struct ledger *ledger, struct step *step, struct peer *peer, const char *rule);
+bool peer_may_have(struct peer *peer, const struct step *step, size_t bytes); // an answer of that size
+void peers_begin(struct ledger *ledger);
+void peers_tick(struct ledger *ledger, struct step *step);
+uint64_t peers_next_ms(const struct ledger *ledger);
+void peers_tell_status(struct ledger *ledger, struct step *step, const struct peer *only); // NULL: to all
+void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body); // members
+
+// gossip.c
+enum err gossip_txs(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err gossip_submit(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+void gossip_greet(struct ledger *ledger, struct step *step, struct peer *peer); // what waits here
+// A transaction of our own user: verified here and now. Fills its id.
+enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
+                                 enum err *err);
+void gossip_flush(struct ledger *ledger, struct step *step); // what the step has gathered leaves
+// Starts verifying the transactions of a candidate that the mempool does not know. Their number.
+size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct candidate *candidate);
+
+// candidates.c
+struct candidate *candidate_find(const struct ledger *ledger, const struct block_id *id);
+// From the memory, else from the store, where a process before this one has kept it.
+struct candidate *candidate_get(struct ledger *ledger, struct step *step, const struct block_id *id);
+// Takes a copy. NULL: malformed, not the block of that id, or no room.
+struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const struct block_id *id);
+void candidate_want(struct ledger *ledger, struct step *step, const struct block_id *id, bool decided);
+void candidate_verified(struct ledger *ledger, struct step *step, const struct block_id *id, bool all_right);
+// Executes it on the head's state. ERR_INVALID with the rule that it breaks.
+enum err candidate_try(struct ledger *ledger, struct step *step, struct candidate *candidate, bool decided,
+                       const char **why);
+void candidates_tick(struct ledger *ledger, struct step *step); // what waited for the head's state to show
+void candidates_drop(struct ledger *ledger, struct step *step); // those of heights that are decided
+void candidates_free(struct ledger *ledger);
+
+// driver.c
+void driver_input(struct ledger *ledger, struct step *step, const struct bft_input *input);
+void driver_carry_out(struct ledger *ledger, struct step *step); // all outputs that there are
+void driver_start_height(struct ledger *ledger, struct step *step);
+void driver_tick(struct ledger *ledger, struct step *step); // timers, and whether a block is due
+uint64_t driver_next_ms(const struct ledger *ledger, const struct now *now);
+void driver_greet(struct ledger *ledger, struct step *step, struct peer *peer);
+enum err driver_proposal(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err driver_vote(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+
+// apply.c
+// A block that was tried becomes the head. Takes what the candidate's trial holds.
+void apply_block(struct ledger *ledger, struct step *step, struct candidate *candidate,
+                 const struct certificate *certificate);
+enum err apply_genesis(struct ledger *ledger, struct step *step);
+enum err apply_load(struct ledger *ledger, struct step *step); // what follows from the head's state
+
+// sync.c
+void sync_status(struct ledger *ledger, struct step *step, struct peer *peer); // it has said where it stands
+void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height);   // over a third are there
+void sync_peer_gone(struct ledger *ledger, struct step *step, uint64_t link);
+void sync_tick(struct ledger *ledger, struct step *step);
+uint64_t sync_next_ms(const struct ledger *ledger);
+void sync_send_block(struct ledger *ledger, struct step *step, struct peer *peer, uint64_t height);
+enum err sync_block(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err sync_range(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err serve_block(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err serve_range(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err serve_headers(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err serve_light(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+
+// queries.c
+void queries_final(struct ledger *ledger, struct step *step, const struct tx_id *id); // a block has it
+void queries_note(struct ledger *ledger, struct step *step, const struct ledger_note *note);
+void queries_tick(struct ledger *ledger, struct step *step); // those that have waited long enough
+uint64_t queries_next_ms(const struct ledger *ledger);
+
+#endif

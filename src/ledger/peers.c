@@ -1,0 +1,259 @@
+// The others: who they are, where they stand, whom to dial; and what comes from them, by kind.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "ledger/ledger_internal.h"
+
+#define DIAL_RETRY_MS 500
+#define DIAL_RETRY_MS_MAX 30000
+#define LINKS_WANTED 16 // beyond the seeds
+#define ASK_PEERS_MS (60 * SECOND_MS)
+#define ANSWERS_PER_S (4 * 1024 * 1024) // bytes that one peer may make us send
+#define ANSWERS_BURST (2 * ANSWER_BYTES_MAX)
+
+bool allowance_take(struct allowance *allowance, uint64_t now_ms, uint64_t amount, uint64_t per_s, uint64_t burst) {
+    uint64_t now_us = now_ms * 1000;
+    uint64_t from_us = allowance->earned_us > now_us ? allowance->earned_us : now_us;
+    uint64_t until_us = from_us + amount * 1000000 / per_s;
+    if (until_us - now_us > burst * 1000000 / per_s)
+        return false;
+    allowance->earned_us = until_us;
+    return true;
+}
+
+struct peer *peer_find(const struct ledger *ledger, uint64_t link) {
+    for (size_t i = 0; i < ledger->peer_count; i++)
+        if (ledger->peers[i]->link == link)
+            return ledger->peers[i];
+    return NULL;
+}
+
+void peer_send(struct ledger *ledger, struct step *step, const struct peer *peer, enum ledger_frame kind,
+               struct span body) {
+    ledger->ports.send(ledger->ports.ctx, step, peer->link, kind, body);
+}
+
+void peer_broke_a_rule(struct ledger *ledger, struct step *step, struct peer *peer, const char *rule) {
+    metric_add(step->env->metrics, METRIC_LEDGER_PEERS_CLOSED, 1);
+    log_reason(&step->env->log, LOG_WARN, "ledger", "a peer has broken a rule: its link is closed", rule);
+    ledger->ports.close(ledger->ports.ctx, step, peer->link);
+}
+
+static struct known_peer *known_find(struct ledger *ledger, const struct relay_id *id) {
+    for (size_t i = 0; i < ledger->known_count; i++)
+        if (memcmp(ledger->known[i].id.bytes, id->bytes, 32) == 0)
+            return &ledger->known[i];
+    return NULL;
+}
+
+static void known_add(struct ledger *ledger, const struct relay_id *id, const struct address *address, bool is_seed) {
+    if (memcmp(ledger->config.self.bytes, id->bytes, 32) == 0 || known_find(ledger, id) != NULL ||
+        ledger->known_count == PEERS_KNOWN_MAX)
+        return;
+    ledger->known[ledger->known_count++] = (struct known_peer){.id = *id, .address = *address, .is_seed = is_seed};
+}
+
+// ---- where we stand
+
+void peers_tell_status(struct ledger *ledger, struct step *step, const struct peer *only) {
+    struct peer_status status = {ledger->chain.height, ledger->chain.id, ledger->chain.first};
+    uint8_t body[STATUS_BYTES];
+    peer_status_encode(body, &status);
+    for (size_t i = 0; i < ledger->peer_count; i++)
+        if (only == NULL || ledger->peers[i] == only)
+            peer_send(ledger, step, ledger->peers[i], FRAME_STATUS, SPAN_OF(body));
+}
+
+void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body) {
+    for (size_t i = 0; i < ledger->peer_count; i++)
+        if (ledger->peers[i]->is_member)
+            peer_send(ledger, step, ledger->peers[i], kind, body);
+}
+
+static void tell_membership(struct ledger *ledger, struct step *step, const struct peer *peer) {
+    struct member member = {.key = *signer_key(ledger->signer)};
+    uint8_t body[MEMBER_BYTES];
+    const struct span parts[] = {SPAN_OF(ledger->config.genesis->network.bytes), SPAN_OF(ledger->config.self.bytes),
+                                 SPAN_OF(peer->id.bytes)};
+    signer_sign_other(ledger->signer, &member.signature, MEMBER_DOMAIN, parts, 3);
+    member_encode(body, &member);
+    peer_send(ledger, step, peer, FRAME_MEMBER, SPAN_OF(body));
+}
+
+// ---- coming and going
+
+static void mark_linked(struct ledger *ledger, const struct peer *peer, bool linked) {
+    struct known_peer *known = peer->has_id ? known_find(ledger, &peer->id) : NULL;
+    if (known == NULL)
+        return;
+    known->dialling = false;
+    known->linked = linked;
+    known->failures = 0;
+}
+
+void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, const struct relay_id *id, bool inbound) {
+    if (ledger->peer_count == PEERS_LINKED_MAX) {
+        ledger->ports.close(ledger->ports.ctx, step, link);
+        return;
+    }
+    struct peer *peer = NEW(struct peer);
+    *peer = (struct peer){.link = link, .inbound = inbound, .has_id = id != NULL};
+    if (id != NULL)
+        peer->id = *id;
+    ledger->peers[ledger->peer_count++] = peer;
+    mark_linked(ledger, peer, true);
+    metric_set(step->env->metrics, METRIC_LEDGER_PEERS, (int64_t)ledger->peer_count);
+    peers_tell_status(ledger, step, peer);
+    if (ledger->signer != NULL)
+        tell_membership(ledger, step, peer);
+    gossip_greet(ledger, step, peer);
+}
+
+void ledger_peer_down(struct ledger *ledger, struct step *step, uint64_t link) {
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        struct peer *peer = ledger->peers[i];
+        if (peer->link != link)
+            continue;
+        mark_linked(ledger, peer, false);
+        sync_peer_gone(ledger, step, link);
+        ledger->peers[i] = ledger->peers[--ledger->peer_count];
+        buf_free(&peer->txs);
+        free(peer);
+        metric_set(step->env->metrics, METRIC_LEDGER_PEERS, (int64_t)ledger->peer_count);
+        return;
+    }
+}
+
+void ledger_dial_failed(struct ledger *ledger, struct step *step, const struct relay_id *id) {
+    struct known_peer *known = known_find(ledger, id);
+    if (known == NULL)
+        return;
+    unsigned doublings = known->failures < 6 ? known->failures : 6;
+    uint64_t wait_ms = (uint64_t)DIAL_RETRY_MS << doublings;
+    wait_ms = wait_ms < DIAL_RETRY_MS_MAX ? wait_ms : DIAL_RETRY_MS_MAX;
+    known->dialling = false;
+    known->failures++;
+    known->retry_ms = step->now.mono_ms + wait_ms / 2 + rng_below(&step->env->rng, wait_ms / 2 + 1);
+}
+
+// ---- dialling: all seeds, and some of the others
+
+void peers_begin(struct ledger *ledger) {
+    const struct genesis *genesis = ledger->config.genesis;
+    for (size_t i = 0; i < genesis->seed_count; i++)
+        known_add(ledger, &genesis->seeds[i].id, &genesis->seeds[i].address, true);
+}
+
+void peers_tick(struct ledger *ledger, struct step *step) {
+    size_t others = 0;
+    for (size_t i = 0; i < ledger->known_count; i++)
+        others += !ledger->known[i].is_seed && (ledger->known[i].linked || ledger->known[i].dialling);
+    for (size_t i = 0; i < ledger->known_count; i++) {
+        struct known_peer *known = &ledger->known[i];
+        if (known->linked || known->dialling || step->now.mono_ms < known->retry_ms)
+            continue;
+        if (!known->is_seed && others++ >= LINKS_WANTED)
+            continue;
+        known->dialling = true;
+        ledger->ports.dial(ledger->ports.ctx, step, &known->id, &known->address);
+    }
+}
+
+uint64_t peers_next_ms(const struct ledger *ledger) {
+    uint64_t next_ms = TIME_NEVER;
+    for (size_t i = 0; i < ledger->known_count; i++) {
+        const struct known_peer *known = &ledger->known[i];
+        if (!known->linked && !known->dialling && known->failures > 0 && known->retry_ms < next_ms)
+            next_ms = known->retry_ms;
+    }
+    return next_ms;
+}
+
+// ---- frames: who stands where, who may be dialled
+
+static enum err on_status(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    if (peer_status_decode(&peer->status, body) != OK)
+        return ERR_MALFORMED;
+    peer->has_status = true;
+    sync_status(ledger, step, peer);
+    return OK;
+}
+
+static enum err on_member(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    struct member member;
+    if (member_decode(&member, body) != OK || !peer->has_id)
+        return ERR_MALFORMED;
+    if (member_verify(&member, &ledger->config.genesis->network, &peer->id, &ledger->config.self) != OK)
+        return ERR_AUTH;
+    bool known =
+        validator_set_find(&ledger->set, &member.key) >= 0 || validator_set_find(&ledger->next_set, &member.key) >= 0;
+    peer->member = member.key;
+    peer->is_member = known || ledger->syncing; // who is behind does not know the present set
+    if (peer->is_member)
+        driver_greet(ledger, step, peer);
+    return OK;
+}
+
+static enum err on_get_peers(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    struct peer_address out[PEERS_MAX];
+    struct buf answer = {0};
+    size_t count = 0;
+    if (body.n != 0)
+        return ERR_MALFORMED;
+    for (size_t i = 0; i < ledger->known_count && count < PEERS_MAX; i++)
+        if (ledger->known[i].linked) {
+            memcpy(out[count].key, ledger->known[i].id.bytes, 32);
+            out[count++].address = ledger->known[i].address;
+        }
+    peers_encode(&answer, out, count);
+    peer_send(ledger, step, peer, FRAME_PEERS, buf_span(&answer));
+    buf_free(&answer);
+    return OK;
+}
+
+static enum err on_peers(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    struct peer_address in[PEERS_MAX];
+    size_t count;
+    (void)step;
+    if (peer->asked_peers_ms == 0)
+        return ERR_INVALID; // nobody has asked
+    peer->asked_peers_ms = 0;
+    if (peers_decode(in, &count, body) != OK)
+        return ERR_MALFORMED;
+    for (size_t i = 0; i < count; i++) {
+        struct relay_id id;
+        memcpy(id.bytes, in[i].key, 32);
+        known_add(ledger, &id, &in[i].address, false);
+    }
+    return OK;
+}
+
+bool peer_may_have(struct peer *peer, const struct step *step, size_t bytes) {
+    return allowance_take(&peer->answers_allowed, step->now.mono_ms, bytes + 256, ANSWERS_PER_S, ANSWERS_BURST);
+}
+
+typedef enum err frame_handler(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+
+// By kind; what is not here is of a protocol to come and is ignored.
+static frame_handler *const handlers[256] = {
+    [FRAME_STATUS] = on_status,         [FRAME_GET_BLOCK] = serve_block, [FRAME_BLOCK] = sync_block,
+    [FRAME_GET_RANGE] = serve_range,    [FRAME_RANGE] = sync_range,      [FRAME_GET_HEADERS] = serve_headers,
+    [FRAME_GET_LIGHT] = serve_light,    [FRAME_TXS] = gossip_txs,        [FRAME_SUBMIT] = gossip_submit,
+    [FRAME_GET_PEERS] = on_get_peers,   [FRAME_PEERS] = on_peers,        [FRAME_MEMBER] = on_member,
+    [FRAME_PROPOSAL] = driver_proposal, [FRAME_VOTE] = driver_vote,
+};
+
+void ledger_frame(struct ledger *ledger, struct step *step, uint64_t link, uint8_t kind, struct span body) {
+    struct peer *peer = peer_find(ledger, link);
+    if (peer == NULL || handlers[kind] == NULL || ledger->broken != NULL || !ledger->started)
+        return;
+    if (kind >= FRAME_MEMBERS_FIRST && !peer->is_member) {
+        metric_add(step->env->metrics, METRIC_LEDGER_FRAMES_FOREIGN, 1);
+        return;
+    }
+    enum err err = handlers[kind](ledger, step, peer, body);
+    if (err == ERR_MALFORMED || err == ERR_AUTH || err == ERR_NETWORK)
+        peer_broke_a_rule(ledger, step, peer, err_text(err));
+    ledger_run(ledger, step);
+}

@@ -1,0 +1,143 @@
+// Nodes with ledgers: they decide, agree, restart, catch up.
+#include "ledger/world.h"
+
+static void four_validators_decide_blocks_and_agree(void **state) {
+    (void)state;
+    struct world *world = world_make(1, 4, 4);
+    world_start(world);
+    assert_true(run_until_height(world, 5, 30 * SECOND_MS));
+    assert_chains_agree(world);
+    world_free(world);
+}
+
+static void a_single_validator_decides_alone(void **state) {
+    (void)state;
+    struct world *world = world_make(2, 1, 1);
+    world_start(world);
+    assert_true(run_until_height(world, 3, 10 * SECOND_MS));
+    world_free(world);
+}
+
+static void a_transfer_is_final_everywhere_within_moments(void **state) {
+    (void)state;
+    struct world *world = world_make(3, 4, 4);
+    world_start(world);
+    assert_true(run_until_height(world, 1, 30 * SECOND_MS));
+    run_for(world, 500);
+    struct tx_id id = submit_transfer(&world->machines[1], 0, 5);
+    run_for(world, 20); // hops of 1 ms: no timeout is waited for
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(status_of(&world->machines[i], &id), TX_FINAL);
+    world_free(world);
+}
+
+static void an_idle_chain_makes_a_block_every_two_seconds(void **state) {
+    (void)state;
+    struct world *world = world_make(4, 4, 4);
+    world_start(world);
+    run_for(world, SECOND_MS);
+    uint64_t before = height_of(&world->machines[0]);
+    run_for(world, 20 * SECOND_MS);
+    assert_in_range(height_of(&world->machines[0]) - before, 9, 11);
+    world_free(world);
+}
+
+static void three_of_four_go_on_and_the_fourth_catches_up(void **state) {
+    (void)state;
+    struct world *world = world_make(5, 4, 4);
+    world_start(world);
+    run_for(world, SECOND_MS);
+    machine_stop(&world->machines[3]);
+    for (uint64_t nonce = 0; nonce < 20; nonce++) {
+        submit_transfer(&world->machines[0], nonce, 1);
+        run_for(world, 3 * SECOND_MS);
+    }
+    uint64_t height = height_of(&world->machines[0]);
+    assert_true(height > 20);
+    machine_start(&world->machines[3]);
+    run_for(world, 5 * SECOND_MS);
+    assert_true(height_of(&world->machines[3]) >= height);
+    assert_chains_agree(world);
+    world_free(world);
+}
+
+static void a_follower_follows(void **state) {
+    (void)state;
+    struct world *world = world_make(6, 4, 5);
+    world_start(world);
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(height_of(&world->machines[4]), height_of(&world->machines[0]));
+    struct tx_id id = submit_transfer(&world->machines[4], 0, 5);
+    run_for(world, 100);
+    assert_int_equal(status_of(&world->machines[4], &id), TX_FINAL);
+    world_free(world);
+}
+
+static void all_may_die_at_once_and_go_on(void **state) {
+    (void)state;
+    struct world *world = world_make(7, 4, 4);
+    world_start(world);
+    uint64_t nonce = 0;
+    for (size_t round = 0; round < 10; round++) {
+        struct tx_id id = submit_transfer(&world->machines[round % 4], nonce++, 1);
+        run_for(world, 5 + round * 3);
+        for (size_t i = 0; i < 4; i++)
+            machine_stop(&world->machines[i]);
+        world_start(world);
+        for (size_t i = 0; i < 4; i++) {
+            assert_string_equal(world->machines[i].why, "");
+            assert_true(world->machines[i].up);
+        }
+        run_for(world, 20 * SECOND_MS);
+        if (status_of(&world->machines[0], &id) != TX_FINAL)
+            nonce--; // it was only pending: a promise of nothing
+    }
+    assert_chains_agree(world);
+    assert_true(height_of(&world->machines[0]) > 10);
+    world_free(world);
+}
+
+static void a_wiped_validator_fetches_the_chain_again(void **state) {
+    (void)state;
+    struct world *world = world_make(8, 4, 4);
+    world_start(world);
+    run_for(world, 60 * SECOND_MS);
+    struct machine *wiped = &world->machines[2];
+    machine_stop(wiped);
+    kv_close(wiped->kv);
+    wiped->env.kv = wiped->kv = kv_memory_new();
+    buf_clear(&wiped->log);
+    machine_start(wiped);
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(height_of(wiped), height_of(&world->machines[0]));
+    assert_chains_agree(world);
+    world_free(world);
+}
+
+static void a_validator_without_its_log_does_not_start(void **state) {
+    (void)state;
+    struct world *world = world_make(9, 4, 4);
+    world_start(world);
+    run_for(world, 10 * SECOND_MS);
+    machine_stop(&world->machines[0]);
+    buf_clear(&world->machines[0].log);
+    machine_start(&world->machines[0]);
+    assert_false(world->machines[0].up);
+    assert_non_null(strstr(world->machines[0].why, "what this key has signed is missing"));
+    world_free(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(four_validators_decide_blocks_and_agree),
+        cmocka_unit_test(a_single_validator_decides_alone),
+        cmocka_unit_test(a_transfer_is_final_everywhere_within_moments),
+        cmocka_unit_test(an_idle_chain_makes_a_block_every_two_seconds),
+        cmocka_unit_test(three_of_four_go_on_and_the_fourth_catches_up),
+        cmocka_unit_test(a_follower_follows),
+        cmocka_unit_test(all_may_die_at_once_and_go_on),
+        cmocka_unit_test(a_wiped_validator_fetches_the_chain_again),
+        cmocka_unit_test(a_validator_without_its_log_does_not_start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,430 @@
+// The world of the ledger's tests.
+#include "ledger/world.h"
+
+#include "base/assert.h"
+#include "crypto/hash.h"
+
+struct event {
+    size_t to;
+    uint64_t life;
+    struct job *job; // done; else a frame, or a link that came or went
+    uint64_t link;
+    bool opens, closes;
+    size_t from;
+    uint8_t kind;
+    struct buf body;
+};
+
+static void event_push(struct world *world, struct event *event, uint64_t delay_ms) {
+    event->life = world->machines[event->to].life;
+    heap_push(&world->events, world->now.mono_ms + delay_ms, event);
+}
+
+// ---- one step of a node
+
+struct machine_step {
+    struct kv_batch batch;
+    struct log_batch log;
+    struct job_list jobs;
+    struct step step;
+};
+
+static struct step *step_begin(struct machine *machine, struct machine_step *ms) {
+    memset(ms, 0, sizeof(*ms));
+    ms->step = (struct step){&machine->env, machine->world->now, &ms->batch, &ms->log, &ms->jobs};
+    return &ms->step;
+}
+
+static void step_end(struct machine *machine, struct machine_step *ms) {
+    if (kv_batch_count(&ms->batch) > 0)
+        assert_int_equal(kv_write(machine->kv, &ms->batch), OK);
+    if (ms->log.reset)
+        buf_clear(&machine->log);
+    buf_append(&machine->log, buf_span(&ms->log.bytes));
+    for (size_t i = 0; i < ms->jobs.count; i++) {
+        struct event *event = NEW(struct event);
+        event->to = machine->index;
+        event->job = ms->jobs.jobs[i];
+        event->job->run(event->job, NULL);
+        event_push(machine->world, event, 0);
+    }
+    ms->jobs.count = 0;
+    kv_batch_free(&ms->batch);
+    log_batch_free(&ms->log);
+    job_list_free(&ms->jobs);
+}
+
+// ---- ports
+
+static size_t end_of(const struct machine *machine, uint64_t link) {
+    for (size_t i = 0; i < machine->world->count; i++)
+        if (machine->links[i] == link)
+            return i;
+    return SIZE_MAX;
+}
+
+static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_frame kind, struct span body) {
+    struct machine *machine = ctx;
+    struct world *world = machine->world;
+    size_t to = end_of(machine, link);
+    (void)step;
+    if (to == SIZE_MAX || world->cut[machine->index][to])
+        return;
+    struct event *event = NEW(struct event);
+    *event = (struct event){.to = to, .from = machine->index, .link = link, .kind = (uint8_t)kind};
+    buf_append(&event->body, body);
+    if (world->lies != NULL && !world->lies(world, machine->index, to, event->kind, &event->body)) {
+        buf_free(&event->body);
+        free(event);
+        return;
+    }
+    event_push(world, event, world->hop_ms);
+}
+
+static void link_end(struct world *world, size_t a, size_t b) {
+    uint64_t link = world->machines[a].links[b];
+    world->machines[a].links[b] = world->machines[b].links[a] = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct event *event = NEW(struct event);
+        *event = (struct event){.to = i == 0 ? a : b, .link = link, .closes = true};
+        event_push(world, event, 0);
+    }
+}
+
+static void port_close(void *ctx, struct step *step, uint64_t link) {
+    struct machine *machine = ctx;
+    size_t other = end_of(machine, link);
+    (void)step;
+    if (other != SIZE_MAX)
+        link_end(machine->world, machine->index, other);
+}
+
+static void port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {
+    struct machine *machine = ctx;
+    struct world *world = machine->world;
+    (void)step, (void)address;
+    for (size_t i = 0; i < world->count; i++) {
+        struct machine *other = &world->machines[i];
+        if (memcmp(other->id.bytes, id->bytes, 32) != 0)
+            continue;
+        struct event *event = NEW(struct event);
+        *event = (struct event){.to = machine->index, .from = i, .opens = true};
+        event_push(world, event, world->hop_ms);
+    }
+}
+
+static void port_note(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note) {
+    struct machine *machine = ctx;
+    (void)step, (void)watch;
+    if (machine->note_count < NOTES_MAX)
+        machine->notes[machine->note_count++] = *note;
+}
+
+static void port_answer(void *ctx, struct step *step, struct ledger_answer *answer) {
+    struct machine *machine = ctx;
+    (void)step;
+    ledger_answer_clear(&machine->last_answer);
+    machine->last_answer = *answer;
+    memset(answer, 0, sizeof(*answer));
+    machine->answer_count++;
+}
+
+static void port_directory(void *ctx, struct step *step, uint32_t epoch, struct span bundle) {
+    struct machine *machine = ctx;
+    (void)step, (void)epoch;
+    buf_clear(&machine->bundle);
+    buf_append(&machine->bundle, bundle);
+    machine->bundles++;
+}
+
+// ---- nodes
+
+void machine_start(struct machine *machine) {
+    struct world *world = machine->world;
+    struct ledger_config config = {.genesis = &world->genesis,
+                                   .validator_seed = machine->is_validator ? machine->validator_seed : NULL,
+                                   .self = machine->id,
+                                   .mempool_count_max = 10000,
+                                   .mempool_bytes_max = 16 << 20,
+                                   .txs_per_s_per_peer = 100};
+    const struct ledger_ports ports = {machine,   port_send,   port_close,    port_dial,
+                                       port_note, port_answer, port_directory};
+    struct machine_step ms;
+    struct buf why = {0}, log = {0};
+    machine->ledger = ledger_new(&config, &ports, &world->rng);
+    machine->up = true;
+    buf_append(&log, buf_span(&machine->log));
+    struct step *step = step_begin(machine, &ms);
+    enum err err = ledger_start(machine->ledger, step, buf_span(&log), &why);
+    step_end(machine, &ms);
+    memcpy(machine->why, why.p, why.n < sizeof(machine->why) ? why.n : sizeof(machine->why) - 1);
+    if (err != OK)
+        machine_stop(machine);
+    buf_free(&why);
+    buf_free(&log);
+}
+
+void machine_stop(struct machine *machine) {
+    struct world *world = machine->world;
+    for (size_t i = 0; i < world->count; i++)
+        if (machine->links[i] != 0)
+            link_end(world, machine->index, i);
+    machine->life++;
+    machine->up = false;
+    ledger_free(machine->ledger);
+    machine->ledger = NULL;
+}
+
+static void address_of(struct address *out, size_t i) {
+    char text[32];
+    snprintf(text, sizeof(text), "127.0.0.1:%zu", 7000 + i);
+    assert_int_equal(address_parse(out, text), OK);
+}
+
+static int by_key(const void *a, const void *b) {
+    return memcmp(a, b, 32);
+}
+
+static void genesis_fill(struct world *world, size_t validators) {
+    struct genesis *genesis = &world->genesis;
+    struct ledger_genesis *ledger = &genesis->ledger;
+    struct sign_public operator;
+    *genesis = (struct genesis){.name = "test", .testnet = true, .genesis_ms = 1000000, .epoch_ms = 60000};
+    genesis->replicas = 3;
+    genesis->quorum = 2;
+    genesis->min_relays = 3;
+    genesis->item_lifetime_ms = DAY_MS;
+    sign_key_new(&world->operator, & operator, & world->rng);
+    ledger->block_ms = 2000;
+    ledger->fee_min = 10;
+    ledger->relay_stake_min = 1000;
+    ledger->unbonding_ms = DAY_MS;
+    ledger->reward_pool = 1000000;
+    ledger->reward_per_epoch = 1000;
+    ledger->samples = 4;
+
+    ledger->validator_count = validators;
+    ledger->account_count = 1;
+    memcpy(ledger->accounts[0].id.bytes, operator.bytes, 32);
+    ledger->accounts[0].grains = 1000 * GRAINS_PER_SOT;
+    genesis->seed_count = world->count;
+    for (size_t i = 0; i < world->count; i++) {
+        struct machine *machine = &world->machines[i];
+        struct sign_secret secret;
+        rng_bytes(&world->rng, machine->validator_seed, 32);
+        rng_bytes(&world->rng, machine->id.bytes, 32);
+        genesis->seeds[i].id = machine->id;
+        address_of(&genesis->seeds[i].address, i);
+        machine->is_validator = i < validators;
+        if (!machine->is_validator)
+            continue;
+        sign_key_from_seed(&secret, &ledger->validators[i].key, machine->validator_seed);
+        memcpy(ledger->validators[i].operator.bytes, operator.bytes, 32);
+        ledger->validators[i].operator.bytes[0] ^=(uint8_t) i;
+        ledger->validators[i].power = 1;
+    }
+    qsort(ledger->validators, validators, sizeof(ledger->validators[0]), by_key);
+    genesis_seal(genesis);
+}
+
+static void log_nowhere(void *ctx, const struct log_line *line) {
+    (void)ctx;
+    if (getenv("WORLD_LOG") != NULL)
+        print_message("%s: %s\n", line->message, line->reason == NULL ? "" : line->reason);
+}
+
+struct world *world_make(uint64_t seed, size_t validators, size_t nodes) {
+    struct world *world = NEW(struct world);
+    uint8_t bytes[RNG_SEED_BYTES] = {0};
+    store_u64(bytes, seed);
+    crypto_init();
+    rng_init(&world->rng, bytes);
+    world->count = nodes;
+    world->hop_ms = 1;
+    world->next_link = 1;
+    world->now = (struct now){1000, 1000000};
+    genesis_fill(world, validators);
+    for (size_t i = 0; i < nodes; i++) {
+        struct machine *machine = &world->machines[i];
+        machine->world = world;
+        machine->index = i;
+        machine->kv = kv_memory_new();
+        rng_bytes(&world->rng, bytes, sizeof(bytes));
+        rng_init(&machine->env.rng, bytes);
+        machine->env.kv = machine->kv;
+        machine->env.metrics = metrics_new();
+        machine->env.log = (struct log_sink){.level = LOG_INFO, .write = log_nowhere};
+    }
+    return world;
+}
+
+void world_start(struct world *world) {
+    for (size_t i = 0; i < world->count; i++)
+        machine_start(&world->machines[i]);
+}
+
+static void event_free(struct event *event) {
+    if (event->job != NULL)
+        event->job->free(event->job);
+    buf_free(&event->body);
+    free(event);
+}
+
+void world_free(struct world *world) {
+    struct event *event;
+    for (size_t i = 0; i < world->count; i++) {
+        struct machine *machine = &world->machines[i];
+        if (machine->up)
+            machine_stop(machine);
+        kv_close(machine->kv);
+        metrics_free(machine->env.metrics);
+        ledger_answer_clear(&machine->last_answer);
+        buf_free(&machine->log);
+        buf_free(&machine->bundle);
+    }
+    while ((event = heap_pop(&world->events)) != NULL)
+        event_free(event);
+    heap_free(&world->events);
+    free(world);
+}
+
+// ---- what happens
+
+static void link_open(struct world *world, struct machine *from, struct machine *to) {
+    struct machine_step ms;
+    if (!to->up || from->links[to->index] != 0) {
+        struct step *step = step_begin(from, &ms);
+        ledger_dial_failed(from->ledger, step, &to->id);
+        step_end(from, &ms);
+        return;
+    }
+    uint64_t link = world->next_link++;
+    from->links[to->index] = to->links[from->index] = link;
+    struct step *step = step_begin(from, &ms);
+    ledger_peer_up(from->ledger, step, link, &to->id, false);
+    step_end(from, &ms);
+    step = step_begin(to, &ms);
+    ledger_peer_up(to->ledger, step, link, &from->id, true);
+    step_end(to, &ms);
+}
+
+static void handle(struct world *world, struct event *event) {
+    struct machine *machine = &world->machines[event->to];
+    struct machine_step ms;
+    if (!machine->up || event->life != machine->life) {
+        event_free(event);
+        return;
+    }
+    if (event->opens) {
+        link_open(world, machine, &world->machines[event->from]);
+        event_free(event);
+        return;
+    }
+    struct step *step = step_begin(machine, &ms);
+    if (event->job != NULL)
+        ledger_job_done(machine->ledger, step, event->job);
+    else if (event->closes)
+        ledger_peer_down(machine->ledger, step, event->link);
+    else
+        ledger_frame(machine->ledger, step, event->link, event->kind, buf_span(&event->body));
+    event->job = NULL;
+    step_end(machine, &ms);
+    event_free(event);
+}
+
+static uint64_t next_ms(const struct world *world) {
+    uint64_t next = heap_next_ms(&world->events);
+    for (size_t i = 0; i < world->count; i++)
+        if (world->machines[i].up && ledger_next_ms(world->machines[i].ledger) < next)
+            next = ledger_next_ms(world->machines[i].ledger);
+    return next;
+}
+
+static void tick_due(struct world *world) {
+    for (size_t i = 0; i < world->count; i++) {
+        struct machine *machine = &world->machines[i];
+        if (!machine->up || ledger_next_ms(machine->ledger) > world->now.mono_ms)
+            continue;
+        struct machine_step ms;
+        struct step *step = step_begin(machine, &ms);
+        ledger_tick(machine->ledger, step);
+        step_end(machine, &ms);
+    }
+}
+
+static void run_to(struct world *world, uint64_t at_ms) {
+    struct event *event;
+    if (at_ms > world->now.mono_ms) {
+        world->now.wall_ms += at_ms - world->now.mono_ms;
+        world->now.mono_ms = at_ms;
+    }
+    while ((event = heap_pop_due(&world->events, world->now.mono_ms)) != NULL)
+        handle(world, event);
+    tick_due(world);
+}
+
+void run_for(struct world *world, uint64_t ms) {
+    uint64_t end_ms = world->now.mono_ms + ms;
+    while (next_ms(world) <= end_ms)
+        run_to(world, next_ms(world));
+    run_to(world, end_ms);
+}
+
+uint64_t height_of(const struct machine *machine) {
+    struct ledger_request request = {.id = 1, .op = LEDGER_CHAIN};
+    return ask((struct machine *)(uintptr_t)machine, &request)->chain.height;
+}
+
+bool run_until_height(struct world *world, uint64_t height, uint64_t ms) {
+    uint64_t end_ms = world->now.mono_ms + ms;
+    for (;;) {
+        bool all = true;
+        for (size_t i = 0; i < world->count; i++)
+            all = all && (!world->machines[i].up || height_of(&world->machines[i]) >= height);
+        if (all || world->now.mono_ms >= end_ms)
+            return all;
+        uint64_t next = next_ms(world);
+        run_to(world, next < end_ms ? next : end_ms);
+    }
+}
+
+const struct ledger_answer *ask(struct machine *machine, struct ledger_request *request) {
+    struct machine_step ms;
+    struct step *step = step_begin(machine, &ms);
+    ledger_ask(machine->ledger, step, request);
+    step_end(machine, &ms);
+    return &machine->last_answer;
+}
+
+struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount) {
+    struct world *world = machine->world;
+    struct tx tx = {.network = world->genesis.network, .kind = TX_TRANSFER, .nonce = nonce, .fee = 10};
+    uint8_t bytes[TX_BYTES_MAX];
+    tx.sender = world->genesis.ledger.accounts[0].id;
+    tx.transfer.to.bytes[0] = 7;
+    tx.transfer.amount = amount;
+    tx_sign(&tx, &world->operator);
+    struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, &tx))};
+    const struct ledger_answer *answer = ask(machine, &request);
+    assert_int_equal(answer->err, OK);
+    return answer->tx.id;
+}
+
+enum tx_status status_of(struct machine *machine, const struct tx_id *id) {
+    struct ledger_request request = {.id = 3, .op = LEDGER_TX, .tx_id = *id};
+    return ask(machine, &request)->tx.status;
+}
+
+void assert_chains_agree(struct world *world) {
+    for (size_t i = 0; i < world->count; i++) {
+        struct machine *a = &world->machines[i], *b = &world->machines[(i + 1) % world->count];
+        if (!a->up || !b->up)
+            continue;
+        uint64_t low = height_of(a) < height_of(b) ? height_of(a) : height_of(b);
+        for (uint64_t height = 1; height <= low; height++) {
+            struct ledger_request request = {.id = 4, .op = LEDGER_BLOCK, .by_height = true, .height = height};
+            struct block_id id = ask(a, &request)->block_id;
+            assert_memory_equal(ask(b, &request)->block_id.bytes, id.bytes, 32);
+        }
+    }
+}

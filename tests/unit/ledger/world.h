@@ -1,0 +1,76 @@
+// A world for tests of the ledger: nodes with real ledgers, memory stores and logs, links that deliver in order after a
+// delay, and nothing else. Virtual time; everything follows from one seed.
+#ifndef TEST_LEDGER_WORLD_H
+#define TEST_LEDGER_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/heap.h"
+#include "base/kv_memory.h"
+#include "ledger/ledger.h"
+
+#define NODES_MAX 8
+#define NOTES_MAX 4096
+
+struct world;
+
+struct machine {
+    struct world *world;
+    size_t index;
+    struct ledger *ledger;
+    struct env env;
+    struct kv *kv;
+    struct buf log;
+    uint8_t validator_seed[32];
+    bool is_validator; // else a follower
+    struct relay_id id;
+    bool up;
+    uint64_t life;             // a restart makes what is on its way void
+    uint64_t links[NODES_MAX]; // 0: none
+    size_t note_count;
+    struct ledger_note notes[NOTES_MAX];
+    size_t answer_count;
+    struct ledger_answer last_answer; // its buffers are kept
+    char why[256];
+    size_t bundles;
+    struct buf bundle;
+};
+
+struct world {
+    struct genesis genesis;
+    struct rng rng;
+    struct now now;
+    struct heap events;
+    size_t count;
+    struct machine machines[NODES_MAX];
+    struct sign_secret operator; // of the first validator, with most of the grains
+    uint64_t hop_ms;
+    uint64_t next_link;
+    bool cut[NODES_MAX][NODES_MAX]; // from, to: frames are lost
+    // What a node does to a frame of its own; false: it does not leave. NULL: nothing.
+    bool (*lies)(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body);
+};
+
+// `validators` with a key, then followers up to `nodes`.
+struct world *world_make(uint64_t seed, size_t validators, size_t nodes);
+void world_free(struct world *world);
+void world_start(struct world *world); // all nodes
+void machine_start(struct machine *machine);
+void machine_stop(struct machine *machine); // the process dies; store and log stay
+void run_for(struct world *world, uint64_t ms);
+uint64_t height_of(const struct machine *machine);
+// True when all that run have decided at least that height, within so much time.
+bool run_until_height(struct world *world, uint64_t height, uint64_t ms);
+const struct ledger_answer *ask(struct machine *machine, struct ledger_request *request);
+// A transfer of the operator, signed; nonce counted here.
+struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount);
+enum tx_status status_of(struct machine *machine, const struct tx_id *id);
+void assert_chains_agree(struct world *world); // up to the lowest head
+
+#endif
