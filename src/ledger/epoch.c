@@ -5,13 +5,14 @@
 #include "crypto/hash.h"
 #include "ledger/execution.h"
 
-// Epoch 1 begins with the block after the min_relays-th registration; any other with the block after the first whose
-// time is beyond a multiple of the length.
-static bool is_last_block(const struct execution *x) {
-    uint64_t length_ms = x->genesis->epoch_ms;
-    if (x->epoch.epoch == 0)
-        return state_relay_count(x->overlay) >= x->genesis->min_relays;
-    return x->header->time_ms / length_ms > x->epoch.begin_ms / length_ms;
+// Epochs are numbered by the clock, from genesis on: nodes know which one it is, and which onion keys are in use, without
+// the chain. The first begins with the block after the min_relays-th registration; any other with the block after the
+// first whose time is in it or beyond. A ledger that stood still passes over those in which it made no block.
+static uint32_t next_epoch(const struct execution *x) {
+    uint32_t by_clock = epoch_at(x->genesis, x->header->time_ms);
+    if (x->epoch.epoch == 0 && state_relay_count(x->overlay) >= x->genesis->min_relays)
+        return by_clock > 0 ? by_clock : 1;
+    return x->epoch.epoch > 0 && by_clock > x->epoch.epoch ? by_clock : x->epoch.epoch;
 }
 
 // ---- the directory ----
@@ -90,17 +91,27 @@ static void fix_directory(struct execution *x) {
 
 // ---- the end ----
 
-void epoch_end_if_due(struct execution *x) {
-    if (!is_last_block(x))
+// Epoch e is settled with the last block of e + 2. What was passed over is settled with what came before it.
+static void settle_ended(struct execution *x, uint32_t ending, uint32_t next) {
+    uint32_t last = next - 3 < ending ? next - 3 : ending; // of later ones there are no batches
+    if (next <= 3)
         return;
+    for (uint32_t epoch = ending > 2 ? ending - 2 : 1; epoch <= last; epoch++) {
+        deliveries_settle(x, epoch);
+        relays_leave(x, epoch);
+    }
+}
+
+void epoch_end_if_due(struct execution *x) {
     uint32_t ending = x->epoch.epoch;
-    if (ending > 2)
-        deliveries_settle(x, ending - 2);
-    if (ending > 2)
-        relays_leave(x, ending - 2);
+    uint32_t next = next_epoch(x);
+    if (next == ending)
+        return;
+    if (ending > 0)
+        settle_ended(x, ending, next);
     if (x->genesis->ledger.consensus == CONSENSUS_POS && ending > 0)
         set_by_stake(x);
-    x->epoch.epoch++;
+    x->epoch.epoch = next;
     x->epoch.begin_ms = x->header->time_ms;
     fix_directory(x);
     state_set_epoch(x->overlay, &x->epoch);

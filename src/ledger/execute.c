@@ -291,7 +291,7 @@ uint64_t execute_due_ms(struct overlay *overlay, const struct genesis *genesis) 
     struct unbonding unbonding;
     uint64_t due_ms = UINT64_MAX;
     if (state_epoch(overlay, &epoch) && epoch.epoch > 0)
-        due_ms = (epoch.begin_ms / genesis->epoch_ms + 1) * genesis->epoch_ms;
+        due_ms = epoch_start_ms(genesis, epoch.epoch + 1);
     if (state_queue(overlay, &queue) && queue.first < queue.end && state_unbonding(overlay, &unbonding, queue.first) &&
         unbonding.release_ms < due_ms)
         due_ms = unbonding.release_ms;
