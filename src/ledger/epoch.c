@@ -5,9 +5,9 @@
 #include "crypto/hash.h"
 #include "ledger/execution.h"
 
-// Epochs are numbered by the clock, from genesis on: nodes know which one it is, and which onion keys are in use, without
-// the chain. The first begins with the block after the min_relays-th registration; any other with the block after the
-// first whose time is in it or beyond. A ledger that stood still passes over those in which it made no block.
+// Epochs are numbered by the clock, from genesis on: nodes know which one it is, and which onion keys are in use,
+// without the chain. The first begins with the block after the min_relays-th registration; any other with the block
+// after the first whose time is in it or beyond. A ledger that stood still passes over those in which it made no block.
 static uint32_t next_epoch(const struct execution *x) {
     uint32_t by_clock = epoch_at(x->genesis, x->header->time_ms);
     if (x->epoch.epoch == 0 && state_relay_count(x->overlay) >= x->genesis->min_relays)
