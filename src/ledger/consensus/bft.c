@@ -456,6 +456,9 @@ static void resume_blocks(struct bft *core, struct bft_outputs *outputs) {
         output_build_value(core, outputs);
     if (round != NULL && round->verdict == VERDICT_ASKED)
         output_validate(core, outputs, &round->proposal.value, false);
+}
+
+static void resume_decision(struct bft *core, struct bft_outputs *outputs) {
     if (core->decision.certificate != NULL && core->decision.verdict != VERDICT_VALID)
         output_validate(core, outputs, &core->decision.certificate->value, true);
 }
@@ -479,6 +482,7 @@ void bft_resume(struct bft *core, uint64_t now_ms, struct bft_outputs *outputs) 
             output_decide(core, outputs);
         return;
     }
+    resume_decision(core, outputs);
     if (core->behind) {
         output_timer(core, outputs, BFT_TIMER_REBROADCAST, now_ms);
         ahead_request_sync(core, outputs);

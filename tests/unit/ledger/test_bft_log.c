@@ -218,6 +218,19 @@ static void who_was_behind_is_still_behind(void **state) {
     rig_free(rig);
 }
 
+static void who_was_behind_still_asks_for_the_decided_block(void **state) {
+    (void)state;
+    struct rig *rig = rig_new(1);
+    struct certificate certificate = certificate_of(VOTE_PRECOMMIT, 3, value_of(7), 3);
+    rig_give(rig, &(struct bft_input){.kind = BFT_INPUT_BEHIND, .height = BFT_HEIGHT});
+    rig_give(rig, &(struct bft_input){.kind = BFT_INPUT_CERTIFICATE, .certificate = &certificate});
+    resume(rig);
+    assert_true(output_of(rig, BFT_OUTPUT_VALIDATE)->validate.decided);
+    give_validity(rig, value_of(7), true);
+    assert_non_null(output_of(rig, BFT_OUTPUT_DECIDE));
+    rig_free(rig);
+}
+
 // ---- the records themselves ----
 
 static bool takes_record(void *ctx, struct span bytes) {
@@ -260,6 +273,7 @@ int main(void) {
         cmocka_unit_test(questions_are_asked_again),
         cmocka_unit_test(a_decision_is_handed_over_again),
         cmocka_unit_test(who_was_behind_is_still_behind),
+        cmocka_unit_test(who_was_behind_still_asks_for_the_decided_block),
         cmocka_unit_test(a_record_has_one_encoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
