@@ -67,6 +67,14 @@ static struct directory *directory_of(struct rig *rig, uint32_t epoch) {
     return directory;
 }
 
+static bool is_listed(struct rig *rig, uint32_t epoch, unsigned relay) {
+    struct overlay *overlay = overlay_over_kv(rig->kv);
+    const struct relay_id id = rig_relay(relay);
+    bool listed = state_is_listed(overlay, epoch, &id);
+    overlay_free(overlay);
+    return listed;
+}
+
 static void the_first_epoch_begins_behind_the_last_wanted_registration(void **state) {
     struct rig *rig = *state;
     for (unsigned i = 0; i < 3; i++) {
@@ -130,6 +138,7 @@ static void a_relay_without_an_onion_key_for_the_epoch_is_not_in_its_directory(v
     assert_int_equal(directory->changed_epoch, 5);
     directory_unref(directory);
     assert_null(directory_of(rig, 1)); // only the last are kept
+    assert_true(is_listed(rig, 2, 0) && !is_listed(rig, 1, 0));
     directory = directory_of(rig, 4);
     assert_int_equal(directory->relay_count, 3);
     directory_unref(directory);
@@ -441,6 +450,42 @@ static enum tx_outcome paid(struct rig *rig, struct tx tx) {
     return rig_one(rig, &tx);
 }
 
+static void a_second_batch_fails_even_if_it_pays(void **state) {
+    struct rig *rig = *state;
+    struct batch batch;
+    deliver(rig, &batch, LEAVES);
+    struct delivery_record record = submit(rig, &batch);
+    batch_make(&batch, 0, 1, LEAVES / 2);
+    assert_int_equal(paid(rig, batch_tx(rig, &batch)), TX_FAILED_EXISTS);
+    struct delivery_record after = delivery_of(rig, &batch);
+    assert_memory_equal(after.root.bytes, record.root.bytes, sizeof record.root.bytes);
+}
+
+static void a_relay_that_has_retired_has_no_later_deliveries(void **state) {
+    struct rig *rig = *state;
+    struct batch batch;
+    rig_relays(rig);
+    assert_int_equal(paid(rig, rig_of_relay(rig, TX_RETIRE_RELAY, 0)), TX_DONE);
+    rig_end_epoch(rig);
+    rig_end_epoch(rig);
+    batch_make(&batch, 0, 2, LEAVES);
+    assert_int_equal(paid(rig, batch_tx(rig, &batch)), TX_FAILED_RETIRED);
+}
+
+// A relay that registers again begins with nothing owed to it.
+static void what_a_slashed_relay_claimed_besides_goes_with_it(void **state) {
+    struct rig *rig = *state;
+    struct batch first, second;
+    deliver(rig, &first, LEAVES);
+    submit(rig, &first);
+    rig_end_epoch(rig);
+    batch_make(&second, 0, 2, LEAVES);
+    assert_int_equal(submit(rig, &second).count, LEAVES);
+    rig_end_epoch(rig);
+    assert_non_null(rig_event(rig, LEDGER_RELAY_SLASHED));
+    assert_int_equal(delivery_of(rig, &second).count, 0);
+}
+
 static void a_leaf_without_its_secret_or_of_another_relay_is_not_opened(void **state) {
     struct rig *rig = *state;
     struct batch batch, others;
@@ -562,6 +607,9 @@ int main(void) {
         RIG(a_batch_is_of_the_epoch_before_and_of_a_relay_that_was_listed),
         RIG(a_relay_has_one_batch_an_epoch),
         RIG(a_leaf_is_opened_once_and_only_if_it_was_drawn),
+        RIG(a_second_batch_fails_even_if_it_pays),
+        RIG(a_relay_that_has_retired_has_no_later_deliveries),
+        RIG(what_a_slashed_relay_claimed_besides_goes_with_it),
         RIG(a_leaf_without_its_secret_or_of_another_relay_is_not_opened),
         RIG(an_opening_shows_both_neighbours_in_their_places),
         RIG(a_receipt_is_of_that_epoch_and_of_a_listed_relay),

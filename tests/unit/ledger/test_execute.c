@@ -166,6 +166,10 @@ static void votes_that_differ_or_have_expired_do_not_add_up(void **state) {
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_EXPIRED);
     tx = rig_vote(rig, 3, 9, 700, 100);
     assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    for (unsigned voter = 0; voter < 3; voter++) {
+        tx = rig_vote(rig, voter, 9, 700, 200 + voter % 2);
+        assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    }
     rig_power(rig, 9, &next, &after);
     assert_int_equal(after, 0);
 }
@@ -341,6 +345,15 @@ static void a_key_stands_for_one_stake_and_a_stake_for_one_key(void **state) {
     assert_int_equal(stake(rig, 6, 1, RIG_STAKE), TX_FAILED_KEY); // a validator's of genesis
 }
 
+static void a_key_that_has_validated_stays_its_operators(void **state) {
+    struct rig *rig = *state;
+    rig_relays(rig);
+    assert_int_equal(unstake(rig, 0, RIG_STAKE), TX_DONE);
+    rig_end_epoch(rig);
+    assert_int_equal(stake(rig, 7, 0, RIG_STAKE), TX_FAILED_KEY);
+    assert_int_equal(stake(rig, 0, 0, RIG_STAKE), TX_DONE);
+}
+
 static void equivocation_costs_stake_and_what_is_unbonding(void **state) {
     struct rig *rig = *state;
     uint64_t lost = 2 * RIG_STAKE * 5 / 100, pool = rig_supply(rig).pool;
@@ -391,6 +404,7 @@ int main(void) {
         POS(stake_changes_the_set_at_the_end_of_an_epoch),
         POS(what_is_unstaked_returns_after_the_unbonding_time),
         POS(a_key_stands_for_one_stake_and_a_stake_for_one_key),
+        POS(a_key_that_has_validated_stays_its_operators),
         POS(equivocation_costs_stake_and_what_is_unbonding),
         POS(authorities_do_not_vote_where_stake_counts),
     };
