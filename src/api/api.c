@@ -19,7 +19,9 @@ struct api {
     struct api_config config;
     struct asked asked[ASKED_MAX];
     size_t asked_count;
-    json_t *body; // of the last request: api_ask's spans point into it
+    unsigned parts;   // bits of enum part that this node has
+    json_t *body;     // of the last request: api_ask's spans point into it,
+    struct buf bytes; // or here
     char *openapi;
 };
 
@@ -27,7 +29,8 @@ struct api *api_new(const struct api_config *config, struct rng *rng) {
     json_object_seed((size_t)rng_u64(rng));
     struct api *api = NEW(struct api);
     api->config = *config;
-    json_t *document = openapi_document(config->version, config->user);
+    api->parts = (config->user ? OF_USER : 0) | (config->relay ? OF_RELAY : 0) | (config->ledger ? OF_LEDGER : 0);
+    json_t *document = openapi_document(config->version, api->parts);
     api->openapi = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
     ASSERT(api->openapi != NULL);
     json_decref(document);
@@ -61,6 +64,7 @@ void api_forget(struct api *api) {
 void api_free(struct api *api) {
     if (api != NULL) {
         api_forget(api);
+        buf_free(&api->bytes);
         free(api->openapi);
         free(api);
     }
@@ -165,7 +169,7 @@ static const struct route *find_route(const struct api *api, char *parameter, co
                                       const struct http_request *http) {
     unsigned methods = 0;
     for (size_t i = 0; i < route_count; i++) {
-        if ((routes[i].user && !api->config.user) || !path_fits(parameter, routes[i].path, http->path)) {
+        if (!route_exists(&routes[i], api->parts) || !path_fits(parameter, routes[i].path, http->path)) {
             continue;
         }
         if (routes[i].method == http->method || (routes[i].method == HTTP_GET && http->method == HTTP_HEAD)) {
@@ -199,6 +203,8 @@ static enum api_verdict call_route(struct api *api, struct http_answer *answer, 
         call->body = api->body;
         ask->request.op = route->op;
         ask->request.client.id = call->http->id;
+        ask->request.ledger.id = call->http->id;
+        call->bytes = &api->bytes;
         wrong = route->ask(ask, call);
     }
     return wrong != NULL ? refuse(answer, call->http, 400, wrong) : remember(api, answer, call->http, route);
@@ -289,24 +295,37 @@ static void answer_json(struct http_answer *answer, uint64_t id, unsigned status
 
 void api_answer(struct api *api, struct http_answer *answer, const struct node_answer *from_node) {
     const struct route *route = NULL;
+    const char *reason;
+    enum err err = node_answer_error(from_node, &reason);
     bool found = take_asked(api, &route, from_node->id);
     ASSERT(found);
     if (route == NULL) {
         answer_json(answer, from_node->id, from_node->status.ready ? 200 : 503, format_status(&from_node->status));
-    } else if (route->op == NODE_CLIENT && from_node->client.err != OK) {
-        const char *reason = from_node->client.reason;
-        http_refuse(answer, from_node->id, status_of_error(from_node->client.err),
-                    reason == NULL ? err_text(from_node->client.err) : reason);
+    } else if (err != OK) {
+        if (!refuse_by_mempool(answer, from_node)) {
+            http_refuse(answer, from_node->id, status_of_error(err), reason);
+        }
     } else {
-        answer_json(answer, from_node->id, route->status, route->format(from_node));
+        unsigned status = route->status_of == NULL ? route->status : route->status_of(from_node);
+        answer_json(answer, from_node->id, status, route->format(from_node));
     }
 }
 
+static json_t *event_of(const struct stream_item *item) {
+    switch (item->kind) {
+    case STREAM_MESSAGE:
+        return json_pack("{ss so}", "type", "message", "message", format_message(&item->message));
+    case STREAM_REQUEST:
+        return json_pack("{ss so}", "type", "request", "request", format_request(&item->request));
+    case STREAM_LEDGER:
+        return format_note(&item->note);
+    }
+    return json_object();
+}
+
 bool api_stream(struct api *api, struct buf *frame, const struct stream_item *item) {
+    json_t *json = event_of(item);
     (void)api;
-    json_t *json = item->is_message
-                       ? json_pack("{ss so}", "type", "message", "message", format_message(&item->message))
-                       : json_pack("{ss so}", "type", "request", "request", format_request(&item->request));
     char *text = json_dumps(json, JSON_COMPACT);
     ASSERT(text != NULL);
     buf_append(frame, span_of_text(text));

@@ -11,7 +11,9 @@ struct api_config {
     const struct metrics *metrics; // outlives the api
     const char *version;           // static
     const char *roles;             // for build_info, as "relay" or "bootstrap,relay"; outlives the api
-    bool user;                     // whether the routes of the user role exist
+    bool user;                     // whether the routes of the user role exist,
+    bool relay;                    // of a relay,
+    bool ledger;                   // of a node that follows the ledger or votes on it
 };
 
 struct api *api_new(const struct api_config *config, struct rng *rng);

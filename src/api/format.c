@@ -1,12 +1,20 @@
 // The node's records as JSON.
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_internal.h"
 
-static json_t *hex(const uint8_t *bytes, size_t n) {
-    char text[65];
-    hex_encode(text, (struct span){bytes, n});
-    return json_string(text);
+json_t *format_hex(const uint8_t *bytes, size_t n) {
+    char *text = mem_new(2 * n + 1, 1);
+    hex_encode(text, span_of(bytes, n));
+    json_t *json = json_string(text);
+    free(text);
+    return json;
+}
+
+// JSON's numbers end at 2^63 - 1 here. No height, nonce or amount gets there but in what somebody claims.
+json_t *format_number(uint64_t number) {
+    return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
 static const char *state_text(enum message_state state) {
@@ -30,7 +38,7 @@ static const char *state_text(enum message_state state) {
 static json_t *relays(const struct relay_id *ids, size_t count) {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(array, hex(ids[i].bytes, sizeof(ids[i].bytes)));
+        json_array_append_new(array, format_hex(ids[i].bytes, sizeof(ids[i].bytes)));
     }
     return array;
 }
@@ -41,7 +49,7 @@ static json_t *milliseconds_or_null(int64_t ms) {
 
 json_t *format_message(const struct message_record *message) {
     json_t *object = json_object();
-    json_object_set_new(object, "id", hex(message->id.bytes, sizeof(message->id.bytes)));
+    json_object_set_new(object, "id", format_hex(message->id.bytes, sizeof(message->id.bytes)));
     json_object_set_new(object, "cursor", json_integer((json_int_t)message->cursor));
     json_object_set_new(object, "contact", json_string(message->contact));
     json_object_set_new(object, "incoming", json_boolean(message->incoming));

@@ -52,17 +52,31 @@ static const char *title_of(unsigned status) {
     return "Internal Server Error";
 }
 
-void http_refuse(struct http_answer *answer, uint64_t id, unsigned status, const char *reason) {
-    ASSERT(strpbrk(reason, "\"\\\n\r\t") == NULL);
+static void append_member(struct buf *out, const char *member, const char *value) {
+    ASSERT(strpbrk(value, "\"\\\n\r\t") == NULL);
+    buf_append(out, SPAN_LITERAL(",\""));
+    buf_append(out, span_of_text(member));
+    buf_append(out, SPAN_LITERAL("\":\""));
+    buf_append(out, span_of_text(value));
+    buf_append(out, SPAN_LITERAL("\""));
+}
+
+void http_refuse_with(struct http_answer *answer, uint64_t id, unsigned status, const char *reason, const char *member,
+                      const char *value) {
     http_answer_clear(answer);
     answer->id = id;
     answer->status = status;
     answer->content_type = "application/problem+json";
     buf_append(&answer->body, SPAN_LITERAL("{\"status\":"));
     append_number(&answer->body, status);
-    buf_append(&answer->body, SPAN_LITERAL(",\"title\":\""));
-    buf_append(&answer->body, span_of_text(title_of(status)));
-    buf_append(&answer->body, SPAN_LITERAL("\",\"detail\":\""));
-    buf_append(&answer->body, span_of_text(reason));
-    buf_append(&answer->body, SPAN_LITERAL("\"}\n"));
+    append_member(&answer->body, "title", title_of(status));
+    append_member(&answer->body, "detail", reason);
+    if (member != NULL) {
+        append_member(&answer->body, member, value);
+    }
+    buf_append(&answer->body, SPAN_LITERAL("}\n"));
+}
+
+void http_refuse(struct http_answer *answer, uint64_t id, unsigned status, const char *reason) {
+    http_refuse_with(answer, id, status, reason, NULL, NULL);
 }

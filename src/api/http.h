@@ -58,6 +58,9 @@ void http_answer_clear(struct http_answer *answer); // frees the body
 // application/problem+json. Without a `type`, so that no event of a stream is taken for one. `reason` is free of
 // quotes, backslashes and control characters.
 void http_refuse(struct http_answer *answer, uint64_t id, unsigned status, const char *reason);
+// The same with a further member, a text.
+void http_refuse_with(struct http_answer *answer, uint64_t id, unsigned status, const char *reason, const char *member,
+                      const char *value);
 
 // What becomes of a request.
 enum api_verdict {

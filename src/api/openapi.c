@@ -18,13 +18,22 @@ static json_t *parameters_of(const struct route *route) {
                                                1, "schema", "type", "string"));
     }
     const char *next = route->parameters;
-    while (next != NULL) {
-        size_t n = strcspn(next, ",");
-        json_array_append_new(
-            array, json_pack("{ss# ss s{ss}}", "name", next, (int)n, "in", "query", "schema", "type", "integer"));
-        next = next[n] == 0 ? NULL : next + n + 1;
+    struct schema_member member;
+    while (next != NULL && schema_next_member(&next, &member)) {
+        json_array_append_new(array,
+                              json_pack("{ss ss so}", "name", member.name, "in", "query", "schema", member.type));
     }
     return array;
+}
+
+static void add_success(json_t *responses, const struct route *route, unsigned status) {
+    char text[8];
+    snprintf(text, sizeof(text), "%u", status);
+    json_t *success = json_pack("{ss}", "description", route->answer_schema == NULL ? "done" : route->answer_schema);
+    if (route->answer_schema != NULL && !route->stream) {
+        json_object_set_new(success, "content", content_of("application/json", route->answer_schema));
+    }
+    json_object_set_new(responses, text, success);
 }
 
 static json_t *operation_of(const struct route *route) {
@@ -34,15 +43,15 @@ static json_t *operation_of(const struct route *route) {
             operation, "requestBody",
             json_pack("{sb so}", "required", 1, "content", content_of("application/json", route->body_schema)));
     }
-    char status[8];
-    snprintf(status, sizeof(status), "%u", route->status);
-    json_t *success = json_pack("{ss}", "description", route->answer_schema == NULL ? "done" : route->answer_schema);
-    if (route->answer_schema != NULL && !route->stream) {
-        json_object_set_new(success, "content", content_of("application/json", route->answer_schema));
+    json_t *responses = json_object();
+    add_success(responses, route, route->status);
+    if (route->other_status != 0) {
+        add_success(responses, route, route->other_status);
     }
     json_t *failure = json_pack("{ss so}", "description", "refused, with the reason", "content",
                                 content_of("application/problem+json", "Problem"));
-    json_object_set_new(operation, "responses", json_pack("{so so}", status, success, "default", failure));
+    json_object_set_new(responses, "default", failure);
+    json_object_set_new(operation, "responses", responses);
     return operation;
 }
 
@@ -62,10 +71,10 @@ static const char *verb_of(enum http_method method) {
     return "get";
 }
 
-json_t *openapi_document(const char *version, bool user) {
+json_t *openapi_document(const char *version, unsigned parts) {
     json_t *paths = json_object();
     for (size_t i = 0; i < route_count; i++) {
-        if (routes[i].user && !user) {
+        if (!route_exists(&routes[i], parts)) {
             continue;
         }
         json_t *path = json_object_get(paths, routes[i].path);

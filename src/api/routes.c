@@ -1,42 +1,9 @@
 // Every route of the API, in one table: what it takes, what the node is asked, how the answer reads.
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_internal.h"
 
 #define BACKUP_PASSPHRASE_MIN 8
-
-// Reads a decimal number of at most 18 digits.
-static bool number_of(uint64_t *out, const char *text, size_t n) {
-    uint64_t value = 0;
-    if (n == 0 || n > 18) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    }
-    *out = value;
-    return true;
-}
-
-// Finds `name=value` in a query of plain numbers. False: there, but no number.
-static bool query_number(uint64_t *out, struct span query, const char *name) {
-    const char *p = (const char *)query.p;
-    const char *end = p + query.n;
-    size_t name_n = strlen(name);
-    while (p < end) {
-        const char *next = memchr(p, '&', (size_t)(end - p));
-        next = next == NULL ? end : next;
-        if ((size_t)(next - p) > name_n && memcmp(p, name, name_n) == 0 && p[name_n] == '=') {
-            return number_of(out, p + name_n + 1, (size_t)(next - p) - name_n - 1);
-        }
-        p = next < end ? next + 1 : end;
-    }
-    return true;
-}
 
 // Copies a string member of the body. NULL, or what is wrong.
 static bool take_text(char *out, size_t out_max, const json_t *body, const char *member) {
@@ -68,7 +35,8 @@ static const char *take_name(struct api_ask *ask, const char *text) {
     return NULL;
 }
 
-static const char *ask_status(struct api_ask *ask, const struct route_call *call) {
+// All is said by the route's op.
+static const char *ask_nothing(struct api_ask *ask, const struct route_call *call) {
     (void)ask;
     (void)call;
     return NULL;
@@ -185,11 +153,16 @@ static const char *ask_backup(struct api_ask *ask, const struct route_call *call
 static const char *ask_watch(struct api_ask *ask, const struct route_call *call) {
     (void)call;
     ask->request.client.op = CLIENT_WATCH;
+    ask->request.ledger.op = LEDGER_WATCH;
     return NULL;
 }
 
 static json_t *status_of(const struct node_answer *answer) {
     return format_status(&answer->status);
+}
+
+static json_t *relay_of(const struct node_answer *answer) {
+    return format_node_relay(&answer->relay);
 }
 
 static json_t *link_of(const struct node_answer *answer) {
@@ -228,12 +201,7 @@ static json_t *requests_of(const struct node_answer *answer) {
 }
 
 static json_t *backup_of(const struct node_answer *answer) {
-    size_t n = answer->client.bytes.n;
-    char *text = mem_new(2 * n + 1, 1);
-    hex_encode(text, buf_span(&answer->client.bytes));
-    json_t *object = json_pack("{ss}", "backup", text);
-    free(text);
-    return object;
+    return json_pack("{so}", "backup", format_hex(answer->client.bytes.p, answer->client.bytes.n));
 }
 
 static json_t *nothing(const struct node_answer *answer) {
@@ -241,11 +209,13 @@ static json_t *nothing(const struct node_answer *answer) {
     return NULL;
 }
 
-#define USER .user = true, .op = NODE_CLIENT
+#define USER .of = OF_USER, .op = NODE_CLIENT
+#define LEDGER .of = OF_LEDGER, .op = NODE_LEDGER
+#define PAGE "cursor=integer limit=integer"
 
 const struct route routes[] = {
     {HTTP_GET, "/v1/status", "Whether the node can do its work, and what it waits for", NULL, "Status", .status = 200,
-     .op = NODE_STATUS, .ask = ask_status, .format = status_of},
+     .op = NODE_STATUS, .ask = ask_nothing, .format = status_of},
     {HTTP_GET, "/v1/id", "This account's link, to give to others", NULL, "Link", .status = 200, USER, .ask = ask_id,
      .format = link_of},
     {HTTP_GET, "/v1/contacts", "All contacts", NULL, "Contacts", .status = 200, USER, .ask = ask_contacts,
@@ -259,19 +229,50 @@ const struct route routes[] = {
     {HTTP_POST, "/v1/messages", "Sends a text; it is durable in the outbox when this answers", "NewMessage", "Message",
      .status = 202, USER, .ask = ask_send, .format = message_of},
     {HTTP_GET, "/v1/messages", "Messages of all conversations, oldest first", NULL, "Messages",
-     .parameters = "after,limit", .status = 200, USER, .ask = ask_messages, .format = messages_of},
+     .parameters = "after=integer limit=integer", .status = 200, USER, .ask = ask_messages, .format = messages_of},
     {HTTP_GET, "/v1/messages/{id}", "One message", NULL, "Message", .status = 200, USER, .ask = ask_message,
      .format = message_of},
-    {HTTP_GET, "/v1/requests", "First messages of strangers", NULL, "Requests", .parameters = "after,limit",
-     .status = 200, USER, .ask = ask_requests, .format = requests_of},
+    {HTTP_GET, "/v1/requests", "First messages of strangers", NULL, "Requests",
+     .parameters = "after=integer limit=integer", .status = 200, USER, .ask = ask_requests, .format = requests_of},
     {HTTP_POST, "/v1/requests/{number}/accept", "Makes a stranger a contact", "Acceptance", NULL, .status = 204, USER,
      .ask = ask_accept, .format = nothing},
     {HTTP_DELETE, "/v1/requests/{number}", "Refuses a stranger's message", NULL, NULL, .status = 204, USER,
      .ask = ask_refuse, .format = nothing},
     {HTTP_POST, "/v1/backup", "The account and its contacts, sealed with a passphrase", "Passphrase", "Backup",
      .status = 200, USER, .ask = ask_backup, .format = backup_of},
-    {HTTP_GET, "/v1/events", "WebSocket: every change of a message, every arrival, every request", NULL, "Event",
-     .status = 101, .stream = true, USER, .ask = ask_watch, .format = nothing},
+    {HTTP_GET, "/v1/relay", "What this relay is registered with: its id, address and onion keys", NULL, "Registration",
+     .status = 200, .of = OF_RELAY, .op = NODE_RELAY, .ask = ask_nothing, .format = relay_of},
+    {HTTP_GET, "/v1/chain", "The network's rules, and the head of the chain, which is final", NULL, "Chain",
+     .status = 200, LEDGER, .ask = ask_chain, .format = chain_of},
+    {HTTP_GET, "/v1/consensus", "What this node is deciding, and whether it takes part", NULL, "Consensus",
+     .status = 200, LEDGER, .ask = ask_chain, .format = consensus_of},
+    {HTTP_GET, "/v1/blocks/{block}", "A block by height or id, with its certificate", NULL, "Block", .status = 200,
+     LEDGER, .ask = ask_block, .format = block_of},
+    {HTTP_GET, "/v1/blocks/{block}/txs", "The transactions of a block", NULL, "BlockTransactions", .status = 200,
+     LEDGER, .ask = ask_block, .format = block_txs_of},
+    {HTTP_POST, "/v1/txs", "Submits a transaction. 202: it waits, which promises nothing; 200: it is final",
+     "NewTransaction", "Transaction", .parameters = "wait=(final)", .status = 202, .other_status = 200, LEDGER,
+     .ask = ask_submit, .format = tx_of, .status_of = submitted_status},
+    {HTTP_GET, "/v1/txs/{id}", "A transaction, where it stands, and the proof that its block has it", NULL,
+     "Transaction", .status = 200, LEDGER, .ask = ask_tx, .format = tx_of},
+    {HTTP_GET, "/v1/accounts/{key}", "An account's balance and nonces", NULL, "Account", .status = 200, LEDGER,
+     .ask = ask_account, .format = account_of},
+    {HTTP_GET, "/v1/accounts/{key}/txs", "Transactions of an account, newest first", NULL, "Transactions",
+     .parameters = PAGE, .status = 200, LEDGER, .ask = ask_account_txs, .format = account_txs_of},
+    {HTTP_GET, "/v1/validators", "Who votes on the next block", NULL, "Validators", .status = 200, LEDGER,
+     .ask = ask_validators, .format = validators_of},
+    {HTTP_GET, "/v1/relays", "The registered relays", NULL, "Relays", .parameters = PAGE, .status = 200, LEDGER,
+     .ask = ask_ledger_relays, .format = ledger_relays_of},
+    {HTTP_GET, "/v1/relays/{key}", "A relay: its stake, what it has delivered and was paid", NULL, "Relay",
+     .status = 200, LEDGER, .ask = ask_ledger_relay, .format = ledger_relay_of},
+    {HTTP_GET, "/v1/mempool", "Transactions that wait for a block", NULL, "Mempool", .parameters = "limit=integer",
+     .status = 200, LEDGER, .ask = ask_mempool, .format = mempool_of},
+    {HTTP_GET, "/v1/events", "WebSocket: what changes for the user, and what blocks bring", NULL, "Event",
+     .status = 101, .stream = true, .of = OF_USER | OF_LEDGER, .op = NODE_WATCH, .ask = ask_watch, .format = nothing},
 };
 
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+bool route_exists(const struct route *route, unsigned parts) {
+    return route->of == 0 || (route->of & parts) != 0;
+}

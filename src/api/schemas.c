@@ -10,10 +10,18 @@
 #include "api/api_internal.h"
 #include "base/assert.h"
 
+#define SCHEMA_TYPE_MAX 160
+
 struct schema {
     const char *name;
     const char *members;
 };
+
+// What a transaction says: missing only where its block is not held any more.
+#define TX_CONTENT                                                                                            \
+    "?kind=string ?sender=string ?nonce=integer ?fee=Amount ?bytes=string ?transfer=Transfer ?stake=Stake "   \
+    "?unstake=Unstake ?register_relay=RegisterRelay ?update_relay=UpdateRelay ?validator_vote=ValidatorVote " \
+    "?delivery_batch=DeliveryBatch ?opening=Opening ?evidence=Evidence"
 
 static const struct schema schemas[] = {
     {"Status", "ready=boolean ?waiting_for=string epoch=integer directory_epoch=integer relays=integer "
@@ -33,8 +41,50 @@ static const struct schema schemas[] = {
     {"Acceptance", "name=string"},
     {"Passphrase", "passphrase=string:8-"},
     {"Backup", "backup=string"},
-    {"Event", "type=(message,request) ?message=Message ?request=Request"},
-    {"Problem", "status=integer title=string detail=string"},
+    {"Registration", "id=string address=string first_epoch=integer onion_keys=[string]"},
+    {"Amount", "grains=integer text=string"},
+    {"Waiting", "count=integer bytes=integer"},
+    {"Chain", "network=string consensus_kind=(poa,pos) fee_min=Amount relay_stake_min=Amount "
+              "validator_stake_min=Amount height=integer id=string time_ms=integer state_root=string epoch=integer "
+              "mempool=Waiting"},
+    {"Consensus", "height=integer round=integer step=string validator=boolean syncing=boolean peer_height=integer "
+                  "peers=integer"},
+    {"Signature", "validator=integer signature=string"},
+    {"Certificate", "round=integer signatures=[Signature]"},
+    {"Block", "height=integer id=string time_ms=integer parent=string state_root=string tx_root=string "
+              "tx_count=integer validators_hash=string next_validators_hash=string epoch=integer proposer=string "
+              "bytes=integer certificate=Certificate txs=[string]"},
+    {"BlockTransactions", "height=integer txs=[TransactionContent]"},
+    {"NewTransaction", "tx=string"},
+    {"Outcome", "done=boolean text=string"},
+    {"Proof", "tx_count=integer index=integer path=[string]"},
+    {"TransactionContent", "id=string " TX_CONTENT},
+    {"Transaction", "id=string status=(pending,final) ?height=integer ?outcome=Outcome ?proof=Proof " TX_CONTENT},
+    {"Transactions", "txs=[Transaction] ?next=integer"},
+    {"Transfer", "to=string amount=Amount"},
+    {"Stake", "key=string amount=Amount"},
+    {"Unstake", "amount=Amount"},
+    {"RegisterRelay", "relay=string address=string first_epoch=integer onion_keys=[string] stake=Amount "
+                      "deposit=Amount"},
+    {"UpdateRelay", "address=string first_epoch=integer onion_keys=[string]"},
+    {"ValidatorVote", "key=string power=integer expiry_height=integer"},
+    {"DeliveryBatch", "epoch=integer root=string count=integer"},
+    {"Opening", "epoch=integer index=integer leaf=string secret=string receipt_of=string"},
+    {"Evidence", "of=(votes,proposals) accused=string height=integer"},
+    {"Account", "exists=boolean balance=Amount nonce=integer next_nonce=integer"},
+    {"Validator", "key=string operator=string power=integer"},
+    {"Validators", "power=integer validators=[Validator]"},
+    {"Batch", "epoch=integer count=integer root=string sample=[integer] opened=integer"},
+    {"Relay", "id=string operator=string placement=string address=string stake=Amount balance=Amount "
+              "since_epoch=integer ?retired_epoch=integer deliveries=integer rewards=Amount ?batch=Batch"},
+    {"Relays", "relays=[Relay] ?next=integer"},
+    {"Mempool", "count=integer bytes=integer txs=[Transaction]"},
+    {"Event", "type=(message,request,block,tx,batch,validators,epoch,slash,reward,retired) ?message=Message "
+              "?request=Request ?height=integer ?id=string ?time_ms=integer ?tx_count=integer ?kind=string "
+              "?sender=string ?outcome=Outcome ?relay=string ?validator=string ?epoch=integer ?count=integer "
+              "?amount=Amount"},
+    {"Problem", "status=integer title=string detail=string "
+                "?verdict=(nonce_used,nonce_far,fee_low,underpriced,sender_full,full)"},
 };
 
 json_t *schema_reference(const char *schema) {
@@ -87,31 +137,34 @@ static json_t *type_of(const char *text) {
     return text[0] >= 'A' && text[0] <= 'Z' ? schema_reference(text) : json_pack("{ss}", "type", text);
 }
 
-// Adds one member, as "?name=type", to a schema.
-static void add_member(json_t *properties, json_t *required, char *member) {
-    bool optional = member[0] == '?';
-    char *name = optional ? member + 1 : member;
-    char *equals = strchr(name, '=');
-    ASSERT(equals != NULL);
-    *equals = 0;
-    json_object_set_new(properties, name, type_of(equals + 1));
-    if (!optional) {
-        json_array_append_new(required, json_string(name));
+bool schema_next_member(const char **members, struct schema_member *member) {
+    char type[SCHEMA_TYPE_MAX];
+    const char *name = *members + (**members == '?' ? 1 : 0);
+    size_t name_n = strcspn(name, "=");
+    size_t type_n = strcspn(name + name_n, " ");
+    if (**members == 0) {
+        return false;
     }
+    ASSERT(name_n < sizeof(member->name) && type_n > 1 && type_n < sizeof(type));
+    snprintf(member->name, sizeof(member->name), "%.*s", (int)name_n, name);
+    snprintf(type, sizeof(type), "%.*s", (int)type_n - 1, name + name_n + 1);
+    member->optional = name != *members;
+    member->type = type_of(type);
+    *members = name + name_n + type_n;
+    *members += strspn(*members, " ");
+    return true;
 }
 
 static json_t *schema_of(const struct schema *schema) {
     json_t *properties = json_object();
     json_t *required = json_array();
     const char *next = schema->members;
-    while (*next != 0) {
-        char member[128];
-        size_t n = strcspn(next, " ");
-        ASSERT(n < sizeof(member));
-        memcpy(member, next, n);
-        member[n] = 0;
-        add_member(properties, required, member);
-        next += n + strspn(next + n, " ");
+    struct schema_member member;
+    while (schema_next_member(&next, &member)) {
+        json_object_set_new(properties, member.name, member.type);
+        if (!member.optional) {
+            json_array_append_new(required, json_string(member.name));
+        }
     }
     return json_pack("{ss so so}", "type", "object", "required", required, "properties", properties);
 }

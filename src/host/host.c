@@ -18,7 +18,7 @@
 #include "host/system.h"
 #include "store/store.h"
 
-#define ROLES_TEXT_MAX 32
+#define ROLES_TEXT_MAX 48
 
 struct host {
     const struct host_config *config;
@@ -210,7 +210,8 @@ static void write_roles(struct host *host) {
     static const struct {
         enum role role;
         const char *text;
-    } names[] = {{ROLE_BOOTSTRAP, "bootstrap"}, {ROLE_RELAY, "relay"}, {ROLE_USER, "user"}};
+    } names[] = {
+        {ROLE_BOOTSTRAP, "bootstrap"}, {ROLE_RELAY, "relay"}, {ROLE_USER, "user"}, {ROLE_VALIDATOR, "validator"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (host->config->node.roles & names[i].role) {
             size_t n = strlen(host->roles);
@@ -228,7 +229,9 @@ static enum err make_http(struct host *host, struct buf *why) {
     struct api_config api = {.metrics = host->env.metrics,
                              .version = SOTTO_VERSION,
                              .roles = host->roles,
-                             .user = (config->node.roles & ROLE_USER) != 0};
+                             .user = (config->node.roles & ROLE_USER) != 0,
+                             .relay = (config->node.roles & ROLE_RELAY) != 0,
+                             .ledger = (config->node.roles & ROLE_VALIDATOR) != 0};
     host->api = api_new(&api, &host->env.rng);
     snprintf(host->token_path, sizeof(host->token_path), "%s%s",
              config->token_path[0] == 0 ? config->data_dir : config->token_path,

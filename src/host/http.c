@@ -145,8 +145,6 @@ static enum api_verdict ask_api(struct http_client *client, struct api_ask *ask,
     *ask = (struct api_ask){0};
     enum api_verdict verdict = api_request(http->config.answers, &client->answer, ask, &request, system_now());
     buf_wipe(&client->body);
-    ask->request.id = client->id;
-    ask->request.client.id = client->id;
     return verdict;
 }
 
@@ -240,13 +238,14 @@ static void push_frame(struct http_client *client, struct buf bytes) {
 
 void http_take_answer(struct http *http, const struct node_answer *answer) {
     struct http_client *client = find(http, answer->id);
+    const char *reason;
     if (client == NULL) {
         return;
     }
     if (client->state == CLIENT_PARKED) {
         api_answer(http->config.answers, &client->answer, answer);
         send_answer(client);
-    } else if (client->state == CLIENT_WATCHING && answer->client.err != OK) {
+    } else if (client->state == CLIENT_WATCHING && node_answer_error(answer, &reason) != OK) {
         struct http_answer refusal = {0};
         api_answer(http->config.answers, &refusal, answer);
         push_frame(client, refusal.body);

@@ -29,7 +29,13 @@ static void ask_chain(struct ledger *ledger, struct step *step, const struct led
     struct bft_view view;
     struct ledger_chain_record *chain = &answer->chain;
     (void)step, (void)request;
+    const struct genesis *genesis = ledger->config.genesis;
     bft_look(ledger->bft, &view);
+    chain->network = genesis->network;
+    chain->consensus = genesis->ledger.consensus;
+    chain->fee_min = genesis->ledger.fee_min;
+    chain->relay_stake_min = genesis->ledger.relay_stake_min;
+    chain->validator_stake_min = genesis->ledger.validator_stake_min;
     chain->height = ledger->chain.height;
     chain->id = ledger->chain.id;
     chain->state_root = ledger->root;
@@ -319,15 +325,4 @@ void ledger_ask(struct ledger *ledger, struct step *step, const struct ledger_re
     ledger_answer_clear(&answer);
     if (request->op == LEDGER_SUBMIT && ledger->started)
         ledger_run(ledger, step);
-}
-
-void ledger_answer_clear(struct ledger_answer *answer) {
-    buf_free(&answer->block);
-    buf_free(&answer->certificate);
-    buf_free(&answer->tx.bytes);
-    for (size_t i = 0; i < answer->tx_count; i++)
-        buf_free(&answer->txs[i].bytes);
-    free(answer->txs);
-    free(answer->relays);
-    memset(answer, 0, sizeof(*answer));
 }

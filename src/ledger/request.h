@@ -1,4 +1,7 @@
 // What is asked of the ledger, and what comes back: the semantic form behind the REST API.
+//
+// An error is ERR_NOT_FOUND, ERR_UNAVAILABLE (not started yet, or stopped for good), ERR_FULL (too many watch or wait),
+// or of LEDGER_SUBMIT: ERR_MALFORMED, ERR_INVALID, ERR_NETWORK, ERR_AUTH, or ERR_REFUSED with the mempool's verdict.
 #ifndef SOTTO_LEDGER_REQUEST_H
 #define SOTTO_LEDGER_REQUEST_H
 
@@ -13,9 +16,9 @@ enum ledger_op {
     LEDGER_TX,         // by id: where it stands, with its proof
     LEDGER_SUBMIT,     // tx; answered when it waits, or with wait_final when a block has it (or it cannot get there)
     LEDGER_ACCOUNT,    // by key
-    LEDGER_TXS,        // of an account, newest first: cursor, limit
+    LEDGER_TXS,        // of an account, newest first: cursor (0: from the newest), limit
     LEDGER_VALIDATORS, // of the next height
-    LEDGER_RELAYS,     // registered: cursor, limit
+    LEDGER_RELAYS,     // registered: cursor (0: from the first), limit
     LEDGER_RELAY,      // by key
     LEDGER_MEMPOOL,    // limit
     LEDGER_WATCH,      // a stream of struct ledger_note; answered only when it is refused
@@ -61,7 +64,12 @@ struct ledger_account_record {
 };
 
 struct ledger_chain_record {
-    uint64_t height; // of the head, which is final; 0: genesis
+    struct network_id network;
+    enum consensus consensus;
+    uint64_t fee_min;
+    uint64_t relay_stake_min;
+    uint64_t validator_stake_min; // pos
+    uint64_t height;              // of the head, which is final; 0: genesis
     struct block_id id;
     struct hash state_root; // after the head
     uint64_t time_ms;
@@ -80,7 +88,10 @@ struct ledger_relay_record {
     uint8_t id[32];
     struct relay_record relay;
     struct account account;
-    bool has_batch; // of the last epoch that is over
+    uint64_t deliveries; // in batches that were paid, since this node began to follow the chain
+    uint64_t rewards;    // paid for them
+    bool has_batch;      // one that is being proven, or the last that was
+    uint32_t batch_epoch;
     struct delivery_record batch;
 };
 
@@ -93,7 +104,7 @@ struct ledger_answer {
     struct buf block, certificate; // encoded
     struct block_id block_id;
     struct ledger_tx_record tx;
-    enum mempool_verdict verdict;
+    enum mempool_verdict verdict; // of LEDGER_SUBMIT, when err is OK or ERR_REFUSED
     struct ledger_account_record account;
     struct validator_set validators;
     size_t relay_count;
@@ -107,7 +118,12 @@ struct ledger_answer {
 void ledger_answer_clear(struct ledger_answer *answer); // frees what it holds
 
 // What subscribers are told: a block, each of its transactions, and what else it brought about.
-enum ledger_note_kind { LEDGER_NOTE_BLOCK, LEDGER_NOTE_TX, LEDGER_NOTE_EVENT };
+enum ledger_note_kind {
+    LEDGER_NOTE_BLOCK,
+    LEDGER_NOTE_TX,
+    LEDGER_NOTE_BATCH, // after its transaction, when that was done
+    LEDGER_NOTE_EVENT,
+};
 
 struct ledger_note {
     enum ledger_note_kind kind;
@@ -116,7 +132,11 @@ struct ledger_note {
     struct block_id block;
     uint32_t tx_count;
     struct tx_id tx;
+    enum tx_kind tx_kind;
+    struct account_id sender; // of the transaction; of a batch: the relay
     enum tx_outcome outcome;
+    uint32_t batch_epoch;
+    uint32_t batch_count; // of deliveries
     struct ledger_event event;
 };
 

@@ -160,8 +160,9 @@ static void push_event(struct sotto *sotto, const struct sotto_event *event) {
 
 static void on_stream(void *ctx, const struct stream_item *item) {
     struct sotto *sotto = ctx;
-    struct sotto_event event = {.kind = item->is_message ? SOTTO_EVENT_MESSAGE : SOTTO_EVENT_REQUEST};
-    if (item->is_message) {
+    bool is_message = item->kind == STREAM_MESSAGE;
+    struct sotto_event event = {.kind = is_message ? SOTTO_EVENT_MESSAGE : SOTTO_EVENT_REQUEST};
+    if (is_message) {
         message_out(&event.message, &item->message);
     } else {
         event.request_number = item->request.number;

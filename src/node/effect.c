@@ -7,8 +7,25 @@
 void node_answer_free(struct node_answer *answer) {
     if (answer != NULL) {
         client_answer_clear(&answer->client);
+        ledger_answer_clear(&answer->ledger);
         free(answer);
     }
+}
+
+enum err node_answer_error(const struct node_answer *answer, const char **reason) {
+    enum err err = answer->err;
+    *reason = answer->reason;
+    if (answer->op == NODE_CLIENT) {
+        err = answer->client.err;
+        *reason = answer->client.reason;
+    } else if (answer->op == NODE_LEDGER) {
+        err = answer->ledger.err;
+        *reason = answer->ledger.reason;
+    }
+    if (*reason == NULL) {
+        *reason = err_text(err);
+    }
+    return err;
 }
 
 void stream_item_free(struct stream_item *item) {

@@ -38,19 +38,35 @@ struct node_status {
     uint32_t client_links;
 };
 
+struct node_relay {
+    struct relay_id id;
+    struct address address;
+    struct onion_keys onion;
+};
+
 struct node_answer {
     uint64_t id;
     enum node_op op;
+    enum err err;       // of NODE_RELAY and NODE_WATCH; the parts' answers have their own
+    const char *reason; // text for a person when err is set; static
     struct node_status status;
+    struct node_relay relay;
     struct client_answer client; // for NODE_CLIENT
+    struct ledger_answer ledger; // for NODE_LEDGER
 };
 
-// One event of a client's watch.
+// What was asked for could not be done: the error, and its text (err_text if the part gave none). OK: it could.
+enum err node_answer_error(const struct node_answer *answer, const char **reason);
+
+// One event of a watch.
+enum stream_kind { STREAM_MESSAGE, STREAM_REQUEST, STREAM_LEDGER };
+
 struct stream_item {
     uint64_t id; // the request that opened the stream
-    bool is_message;
+    enum stream_kind kind;
     struct message_record message;
     struct request_record request;
+    struct ledger_note note;
 };
 
 struct effect {

@@ -7,6 +7,7 @@
 
 #include "base/job.h"
 #include "client/request.h"
+#include "ledger/request.h"
 #include "wire/close.h"
 #include "wire/ids.h"
 #include "wire/link_kind.h"
@@ -28,13 +29,20 @@ enum event_kind {
 
 #define LINK_SELF 0
 
-// A question about the node itself; the user role's are in client/request.h.
-enum node_op { NODE_STATUS, NODE_CLIENT };
+// Questions about the node itself; the user role's are in client/request.h, the ledger's in ledger/request.h.
+enum node_op {
+    NODE_STATUS,
+    NODE_RELAY, // what a relay is registered with
+    NODE_CLIENT,
+    NODE_LEDGER,
+    NODE_WATCH, // a stream of all that the node's parts tell; answered only when it is refused
+};
 
 struct node_request {
     uint64_t id;
     enum node_op op;
-    struct client_request client; // for NODE_CLIENT; its id equals the above
+    struct client_request client; // for NODE_CLIENT, and NODE_WATCH (CLIENT_WATCH); its id equals the above
+    struct ledger_request ledger; // for NODE_LEDGER, and NODE_WATCH (LEDGER_WATCH); likewise
 };
 
 struct event {

@@ -296,24 +296,62 @@ static void answer_status(struct node *node, struct step *step, uint64_t id) {
     effects_add(node->effects, EFFECT_ANSWER)->answer = answer;
 }
 
+static void answer_relay(struct node *node, struct step *step, uint64_t id) {
+    struct node_answer *answer = NEW(struct node_answer);
+    answer->id = id;
+    answer->op = NODE_RELAY;
+    answer->relay.id = node->self;
+    answer->relay.address = node->config.address;
+    relay_show_onion_keys(node->relay, step, &answer->relay.onion);
+    effects_add(node->effects, EFFECT_ANSWER)->answer = answer;
+}
+
+// For want of the part that would answer, or because the node is stopping.
+static void refuse(struct node *node, const struct node_request *request, bool has_part, const char *without) {
+    struct node_answer *answer = NEW(struct node_answer);
+    const char *reason = has_part ? "this node is stopping" : without;
+    answer->id = request->id;
+    answer->op = request->op;
+    answer->err = ERR_UNSUPPORTED;
+    answer->reason = reason;
+    answer->client = (struct client_answer){.id = request->id, .err = ERR_UNSUPPORTED, .reason = reason};
+    answer->ledger.id = request->id;
+    answer->ledger.err = ERR_UNSUPPORTED;
+    answer->ledger.reason = reason;
+    effects_add(node->effects, EFFECT_ANSWER)->answer = answer;
+}
+
 static void on_request(struct node *node, struct step *step, const struct event *event) {
     const struct node_request *request = event->request.request;
     switch (request->op) {
     case NODE_STATUS:
         answer_status(node, step, request->id);
         return;
+    case NODE_RELAY:
+        if (node->relay != NULL && !node->stopping) {
+            answer_relay(node, step, request->id);
+            return;
+        }
+        refuse(node, request, node->relay != NULL, "this node is no relay");
+        return;
     case NODE_CLIENT:
         if (node->client != NULL && !node->stopping) {
             client_request(node->client, step, &request->client);
             return;
         }
-        break;
+        refuse(node, request, node->client != NULL, "this node has no user role");
+        return;
+    case NODE_WATCH:
+        if (node->client != NULL && !node->stopping) {
+            client_request(node->client, step, &request->client);
+            return;
+        }
+        refuse(node, request, node->client != NULL, "this node has nothing to tell");
+        return;
+    case NODE_LEDGER:
+        refuse(node, request, false, "this node has no ledger");
+        return;
     }
-    struct node_answer *answer = NEW(struct node_answer);
-    const char *reason = node->client != NULL ? "this node is stopping" : "this node has no user role";
-    *answer = (struct node_answer){
-        .id = request->id, .op = request->op, .client = {.id = request->id, .err = ERR_UNSUPPORTED, .reason = reason}};
-    effects_add(node->effects, EFFECT_ANSWER)->answer = answer;
 }
 
 static void on_request_gone(struct node *node, struct step *step, const struct event *event) {

@@ -138,7 +138,7 @@ static void client_port_notify(void *ctx, struct step *step, uint64_t watch, con
     (void)step;
     struct stream_item *item = NEW(struct stream_item);
     item->id = watch;
-    item->is_message = message != NULL;
+    item->kind = message != NULL ? STREAM_MESSAGE : STREAM_REQUEST;
     if (message != NULL) {
         item->message = *message;
         item->message.text = (struct buf){0};

@@ -217,13 +217,17 @@ bool relay_keys_rotate(struct relay_keys *keys, struct step *step) {
     return true;
 }
 
-void relay_keys_announce(struct relay_keys *keys, struct onion_keys *out, uint64_t wall_ms) {
+void relay_keys_window(const struct relay_keys *keys, struct onion_keys *out, uint64_t wall_ms) {
     out->first_epoch = first_announced(keys, wall_ms);
     for (uint32_t i = 0; i < ONION_KEYS_AHEAD; i++) {
         const struct sphinx_relay_key *key = relay_keys_find(keys, out->first_epoch + i);
         ASSERT(key != NULL);
         out->keys[i] = key->public;
     }
+}
+
+void relay_keys_announce(struct relay_keys *keys, struct onion_keys *out, uint64_t wall_ms) {
+    relay_keys_window(keys, out, wall_ms);
     keys->changed = false;
 }
 

@@ -40,7 +40,8 @@ void relay_keys_wipe(struct relay_keys *keys);
 void relay_keys_load(struct relay_keys *keys, struct step *step, bool unclean);
 // Brings the keys up to the clock: destroys, makes, marks. Cheap when nothing is due. True if anything changed.
 bool relay_keys_rotate(struct relay_keys *keys, struct step *step);
-// This epoch's and the next three, as of the last rotation.
+// This epoch's and the next three, as of the last rotation; announcing them clears `changed`.
+void relay_keys_window(const struct relay_keys *keys, struct onion_keys *out, uint64_t wall_ms);
 void relay_keys_announce(struct relay_keys *keys, struct onion_keys *out, uint64_t wall_ms);
 // The keys that fit packets now; the caller wipes them.
 size_t relay_keys_accepted(const struct relay_keys *keys, struct sphinx_relay_key out[static RELAY_KEYS_ACCEPTED_MAX],

@@ -120,6 +120,11 @@ void relay_onion_keys(struct relay *relay, struct step *step, struct onion_keys 
     relay_keys_announce(&relay->keys, out, step->now.wall_ms);
 }
 
+void relay_show_onion_keys(struct relay *relay, struct step *step, struct onion_keys *out) {
+    rotate(relay, step);
+    relay_keys_window(&relay->keys, out, step->now.wall_ms);
+}
+
 bool relay_keys_changed(const struct relay *relay) {
     return relay->keys.changed;
 }

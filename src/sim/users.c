@@ -264,9 +264,10 @@ void user_answer(struct world *world, struct machine *machine, const struct node
 }
 
 void user_stream(struct world *world, struct machine *machine, const struct stream_item *item) {
-    world_note(world, "is told", machine->index, item->is_message ? item->message.cursor : 0,
-               item->is_message ? (uint64_t)item->message.state : 0);
-    if (item->is_message && item->message.state == MESSAGE_STORED)
+    bool is_message = item->kind == STREAM_MESSAGE;
+    world_note(world, "is told", machine->index, is_message ? item->message.cursor : 0,
+               is_message ? (uint64_t)item->message.state : 0);
+    if (is_message && item->message.state == MESSAGE_STORED)
         faults_stored(world);
 }
 

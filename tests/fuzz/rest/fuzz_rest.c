@@ -5,17 +5,17 @@
 #include "base/assert.h"
 #include "fuzz.h"
 
-static struct api *api_of(bool user) {
+static struct api *api_of(bool all) {
     static struct api *apis[2];
     static struct metrics *metrics;
-    if (apis[user] == NULL) {
+    if (apis[all] == NULL) {
         static const uint8_t seed[RNG_SEED_BYTES] = {1};
         struct rng rng;
         rng_init(&rng, seed);
         metrics = metrics == NULL ? metrics_new() : metrics;
-        apis[user] = api_new(&(struct api_config){metrics, "1", "user", user}, &rng);
+        apis[all] = api_new(&(struct api_config){metrics, "1", "user", all, all, all}, &rng);
     }
-    return apis[user];
+    return apis[all];
 }
 
 static struct span line(struct span *rest, size_t max) {
@@ -28,6 +28,34 @@ static struct span line(struct span *rest, size_t max) {
     return out;
 }
 
+// A block without transactions, and a certificate for it.
+static void give_block(struct ledger_answer *ledger) {
+    struct block_header header = {.height = 1};
+    struct certificate certificate = {.type = VOTE_PRECOMMIT, .height = 1, .value = {{1}}, .count = 1};
+    uint8_t bytes[CERTIFICATE_BYTES_MAX];
+    block_encode(&ledger->block, &header, NULL, 0);
+    buf_append(&ledger->certificate, span_of(bytes, certificate_encode(bytes, &certificate)));
+}
+
+// Every record at once; a transaction is what was submitted, whatever it is.
+static void give_ledger(struct ledger_answer *ledger, const struct ledger_request *request, uint8_t flags) {
+    ledger->op = request->op;
+    ledger->err = flags & 2 ? ERR_REFUSED : OK;
+    ledger->verdict =
+        request->tx.n == 0 ? MEMPOOL_TAKEN : (enum mempool_verdict)(request->tx.p[0] % (MEMPOOL_FULL + 1));
+    ledger->chain.step = "propose";
+    ledger->tx.status = flags & 8 ? TX_FINAL : TX_PENDING;
+    ledger->relays = NEW(struct ledger_relay_record);
+    ledger->relay_count = 1;
+    ledger->txs = NEW(struct ledger_tx_record);
+    ledger->tx_count = 1;
+    if (request->op == LEDGER_SUBMIT) {
+        buf_append(&ledger->tx.bytes, request->tx);
+        buf_append(&ledger->txs[0].bytes, request->tx);
+    }
+    give_block(ledger);
+}
+
 // What the node may say: an error, or the records that the question asks for.
 static void answer(struct api *api, const struct api_ask *ask, uint8_t flags) {
     struct message_record message = {.incoming = flags & 1, .stored_ms = -1};
@@ -37,10 +65,12 @@ static void answer(struct api *api, const struct api_ask *ask, uint8_t flags) {
     from_node.client.message_count = 1;
     from_node.client.messages = &message;
     buf_append(&message.text, SPAN_LITERAL("text"));
+    give_ledger(&from_node.ledger, &ask->request.ledger, flags);
     api_answer(api, &out, &from_node);
     ASSERT(out.id == ask->request.id && out.status >= 200 && out.status < 600);
     ASSERT((out.status == 204) == (out.body.n == 0));
     http_answer_clear(&out);
+    ledger_answer_clear(&from_node.ledger);
     buf_free(&message.text);
 }
 
@@ -52,6 +82,12 @@ static void check_ask(const struct api_ask *ask) {
         ASSERT(memchr(client->link, 0, sizeof(client->link)) != NULL);
         ASSERT(client->op != CLIENT_SEND || (client->text.n >= 1 && client->text.n <= TEXT_BYTES_MAX));
         ASSERT(client->limit <= LIST_MAX);
+    }
+    const struct ledger_request *ledger = &ask->request.ledger;
+    if (ask->request.op == NODE_LEDGER) {
+        ASSERT(ledger->id == ask->request.id);
+        ASSERT(ledger->limit <= LEDGER_LIST_MAX);
+        ASSERT(ledger->tx.n <= TX_BYTES_MAX);
     }
 }
 

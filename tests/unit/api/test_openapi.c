@@ -12,6 +12,8 @@
 
 #include "api/api.h"
 #include "api/api_internal.h"
+#include "ledger/committee.h"
+#include "ledger/draw.h"
 
 struct fixture {
     struct metrics *metrics;
@@ -24,13 +26,16 @@ static struct http_request request(enum http_method method, const char *path, co
         .id = 1, .door = HTTP_API, .method = method, .path = span_of_text(path), .body = span_of_text(body)};
 }
 
-static int set_up_roles(void **state, bool user) {
+static int set_up_roles(void **state, bool all) {
     struct fixture *f = calloc(1, sizeof(*f));
     struct rng rng;
     static const uint8_t seed[RNG_SEED_BYTES] = {5};
     rng_init(&rng, seed);
     f->metrics = metrics_new();
-    f->api = api_new(&(struct api_config){.metrics = f->metrics, .version = "9", .roles = "user", .user = user}, &rng);
+    f->api = api_new(
+        &(struct api_config){
+            .metrics = f->metrics, .version = "9", .roles = "user", .user = all, .relay = true, .ledger = all},
+        &rng);
     struct http_answer answer = {0};
     struct api_ask ask;
     struct http_request http = request(HTTP_GET, "/v1/openapi.json", "");
@@ -164,7 +169,7 @@ static void check_operation(const char *path, const json_t *operation) {
         assert_true(strcmp(in, "query") == 0 || strstr(path, braced) != NULL);
     }
     const json_t *responses = json_object_get(operation, "responses");
-    assert_int_equal(json_object_size(responses), 2);
+    assert_true(json_object_size(responses) >= 2);
     assert_non_null(json_object_get(responses, "default"));
     const char *status;
     json_t *response;
@@ -228,8 +233,9 @@ static void every_schema_is_well_formed(void **state) {
 
 static void a_relay_s_document_has_only_what_it_answers(void **state) {
     struct fixture *f = *state;
-    assert_int_equal(json_object_size(json_object_get(f->document, "paths")), 1);
+    assert_int_equal(json_object_size(json_object_get(f->document, "paths")), 2);
     assert_non_null(json_object_get(json_object_get(f->document, "paths"), "/v1/status"));
+    assert_non_null(json_object_get(json_object_get(f->document, "paths"), "/v1/relay"));
 }
 
 // ---- what is said against what is promised ----
@@ -294,13 +300,80 @@ static void text_fits(struct fixture *f, struct span text, const char *schema) {
     json_decref(value);
 }
 
-// Records of every kind and state, as the client may give them.
+#define RECORD_TXS (TX_EVIDENCE + 2) // one of each kind, one that waits, one whose block is gone
+
+// Records of every kind and state, as the client and the ledger may give them.
 struct records {
     struct message_record messages[8];
     struct contact_record contacts[2];
     struct request_record request;
+    struct ledger_tx_record txs[RECORD_TXS];
+    struct ledger_relay_record relays[2];
     struct node_answer answer;
 };
+
+// Transactions, and a block that holds those of each kind.
+static void fill_block(struct records *r, struct rng *rng) {
+    struct ledger_answer *ledger = &r->answer.ledger;
+    struct span spans[TX_EVIDENCE];
+    struct block_header header = {.height = 12, .time_ms = 1790000000000, .epoch = 3};
+    for (int kind = TX_TRANSFER; kind <= TX_EVIDENCE; kind++) {
+        struct ledger_tx_record *record = &r->txs[kind - 1];
+        struct drawn drawn;
+        uint8_t bytes[TX_BYTES_MAX];
+        tx_draw(&drawn, (enum tx_kind)kind, rng);
+        buf_append(&record->bytes, span_of(bytes, tx_encode(bytes, &drawn.tx)));
+        tx_id_of(&record->id, buf_span(&record->bytes));
+        spans[kind - 1] = buf_span(&record->bytes);
+        record->status = TX_FINAL;
+        record->height = 12;
+        record->outcome = kind % 2 == 0 ? TX_DONE : TX_FAILED_FUNDS;
+    }
+    block_encode(&ledger->block, &header, spans, TX_EVIDENCE);
+    struct block block;
+    assert_int_equal(block_decode(&block, buf_span(&ledger->block)), OK);
+    for (uint32_t i = 0; i < TX_EVIDENCE; i++) {
+        r->txs[i].tx_count = TX_EVIDENCE;
+        r->txs[i].index = i;
+        r->txs[i].path_count = block_tx_prove(r->txs[i].path, &block, i);
+    }
+    block_free(&block);
+    r->txs[TX_EVIDENCE] = (struct ledger_tx_record){.status = TX_PENDING};
+    buf_append(&r->txs[TX_EVIDENCE].bytes, buf_span(&r->txs[0].bytes));
+    r->txs[TX_EVIDENCE + 1] = (struct ledger_tx_record){.status = TX_FINAL, .height = 1};
+    ledger->tx = r->txs[TX_EVIDENCE];
+    ledger->txs = r->txs;
+    ledger->tx_count = RECORD_TXS;
+}
+
+static void fill_ledger(struct records *r) {
+    struct ledger_answer *ledger = &r->answer.ledger;
+    struct rng rng = rng_of_seed(1);
+    struct committee committee;
+    struct certificate certificate;
+    uint8_t bytes[CERTIFICATE_BYTES_MAX];
+    fill_block(r, &rng);
+    committee_draw(&committee, 4, 10, &rng);
+    block_id_of(&ledger->block_id, &(struct block_header){.height = 12});
+    committee_certify(&certificate, &committee, VOTE_PRECOMMIT, 12, 1, &ledger->block_id, 3);
+    buf_append(&ledger->certificate, span_of(bytes, certificate_encode(bytes, &certificate)));
+    ledger->validators = committee.set;
+    ledger->chain = (struct ledger_chain_record){
+        .fee_min = 1000, .height = 12, .consensus_height = 13, .step = "prevote", .peer_height = UINT64_MAX};
+    ledger->account = (struct ledger_account_record){true, {.nonce = 7, .balance = 12500000}, 9};
+    for (size_t i = 0; i < 2; i++) {
+        r->relays[i].relay.address = (struct address){.host = "::1", .port = 7};
+        r->relays[i].relay.stake = GRAINS_MAX;
+        r->relays[i].relay.retired_epoch = i == 0 ? EPOCH_NONE : 4;
+        r->relays[i].has_batch = i == 1;
+        r->relays[i].batch = (struct delivery_record){.count = 100, .sample_count = 2, .opened = 3};
+    }
+    ledger->relays = r->relays;
+    ledger->relay_count = 2;
+    ledger->more = true;
+    ledger->cursor = 5;
+    r->answer.relay.address = (struct address){.host = "relay.example", .port = 7070};
+}
 
 static void fill(struct records *r) {
     *r = (struct records){0};
@@ -337,29 +410,41 @@ static void fill(struct records *r) {
                                                 .requests = &r->request}};
     snprintf(r->answer.client.link, sizeof r->answer.client.link, "sotto:me");
     buf_append(&r->answer.client.bytes, SPAN_LITERAL("\x00\xff"));
+    fill_ledger(r);
 }
 
 static void clear(struct records *r) {
     for (size_t i = 0; i < 8; i++) {
         buf_free(&r->messages[i].text);
     }
+    for (size_t i = 0; i < RECORD_TXS; i++) {
+        buf_free(&r->txs[i].bytes);
+    }
+    buf_free(&r->answer.ledger.block);
+    buf_free(&r->answer.ledger.certificate);
     buf_free(&r->request.text);
     buf_free(&r->answer.client.bytes);
 }
 
 // A request that each route takes.
 static const char *body_for(const struct route *route) {
-    return route->body_schema == NULL                      ? ""
-           : strcmp(route->body_schema, "NewContact") == 0 ? "{\"name\":\"bob\",\"link\":\"sotto:x\"}"
-           : strcmp(route->body_schema, "NewMessage") == 0 ? "{\"to\":\"bob\",\"text\":\"hi\"}"
-           : strcmp(route->body_schema, "Acceptance") == 0 ? "{\"name\":\"bob\"}"
-           : strcmp(route->body_schema, "Passphrase") == 0 ? "{\"passphrase\":\"12345678\"}"
-                                                           : NULL;
+    static char tx[32 + 2 * TX_BYTES_MIN];
+    snprintf(tx, sizeof tx, "{\"tx\":\"%0*d\"}", 2 * TX_BYTES_MIN, 0);
+    return route->body_schema == NULL                          ? ""
+           : strcmp(route->body_schema, "NewContact") == 0     ? "{\"name\":\"bob\",\"link\":\"sotto:x\"}"
+           : strcmp(route->body_schema, "NewMessage") == 0     ? "{\"to\":\"bob\",\"text\":\"hi\"}"
+           : strcmp(route->body_schema, "Acceptance") == 0     ? "{\"name\":\"bob\"}"
+           : strcmp(route->body_schema, "NewTransaction") == 0 ? tx
+           : strcmp(route->body_schema, "Passphrase") == 0     ? "{\"passphrase\":\"12345678\"}"
+                                                               : NULL;
 }
 
 static void path_for(char out[static 256], const char *pattern) {
     const char *open = strchr(pattern, '{');
-    const char *value = open == NULL                        ? ""
+    const char *value = open == NULL ? ""
+                        : strncmp(pattern, "/v1/txs", 7) == 0 || strncmp(open, "{key}", 5) == 0
+                            ? "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+                        : strncmp(open, "{block}", 7) == 0  ? "12"
                         : strncmp(open, "{id}", 4) == 0     ? "00112233445566778899aabbccddeeff"
                         : strncmp(open, "{number}", 8) == 0 ? "3"
                                                             : "bob";
@@ -386,8 +471,12 @@ static void every_answer_fits_its_schema(void **state) {
         enum api_verdict verdict = api_request(f->api, &answer, &ask, &http, (struct now){0});
         assert_int_equal(verdict, route->stream ? API_STREAM : API_ASKED);
         assert_int_equal(ask.request.op, route->op);
+        records.answer.op = route->op;
         if (route->answer_schema != NULL && strcmp(route->answer_schema, "Message") == 0) {
             records.answer.client.message_count = 1;
+        }
+        if (route->answer_schema != NULL && strcmp(route->answer_schema, "Relay") == 0) {
+            records.answer.ledger.relay_count = 1;
         }
         if (route->stream) {
             api_gone(f->api, 1);
@@ -410,7 +499,7 @@ static void every_event_fits_its_schema(void **state) {
     struct records records;
     fill(&records);
     for (size_t i = 0; i <= 8; i++) {
-        struct stream_item item = {.id = 1, .is_message = i < 8};
+        struct stream_item item = {.id = 1, .kind = i < 8 ? STREAM_MESSAGE : STREAM_REQUEST};
         struct buf frame = {0};
         if (i < 8) {
             item.message = records.messages[i];
@@ -422,6 +511,30 @@ static void every_event_fits_its_schema(void **state) {
         buf_free(&frame);
     }
     clear(&records);
+}
+
+static void note_fits(struct fixture *f, const struct ledger_note *note) {
+    struct stream_item item = {.id = 1, .kind = STREAM_LEDGER, .note = *note};
+    struct buf frame = {0};
+    assert_true(api_stream(f->api, &frame, &item));
+    text_fits(f, buf_span(&frame), "Event");
+    buf_free(&frame);
+}
+
+static void every_note_of_the_ledger_fits_its_schema(void **state) {
+    struct fixture *f = *state;
+    struct ledger_note note = {.kind = LEDGER_NOTE_BLOCK, .height = 12, .time_ms = 1790000000000, .tx_count = 2};
+    note_fits(f, &note);
+    note.kind = LEDGER_NOTE_TX;
+    for (note.tx_kind = TX_TRANSFER; note.tx_kind <= TX_EVIDENCE; note.tx_kind++) {
+        note_fits(f, &note);
+    }
+    note.kind = LEDGER_NOTE_BATCH;
+    note_fits(f, &note);
+    note.kind = LEDGER_NOTE_EVENT;
+    for (note.event.kind = LEDGER_SET_CHANGED; note.event.kind <= LEDGER_RELAY_GONE; note.event.kind++) {
+        note_fits(f, &note);
+    }
 }
 
 static void a_wrong_method_is_told_the_right_ones(void **state) {
@@ -450,6 +563,8 @@ static void every_refusal_fits_its_schema(void **state) {
         request(HTTP_GET, "/v1/events", ""),
         request(HTTP_POST, "/v1/backup", "{\"passphrase\":\"short\"}"),
         request(HTTP_POST, "/v1/contacts", "{\"name\":\"a/b\",\"link\":\"x\"}"),
+        request(HTTP_POST, "/v1/txs", "{\"tx\":\"00\"}"),
+        request(HTTP_GET, "/v1/blocks/none", ""),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct http_answer answer = {0};
@@ -481,6 +596,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_relay_s_document_has_only_what_it_answers, set_up_relay, tear_down),
         CASE(every_answer_fits_its_schema),
         CASE(every_event_fits_its_schema),
+        CASE(every_note_of_the_ledger_fits_its_schema),
         CASE(a_wrong_method_is_told_the_right_ones),
         CASE(every_refusal_fits_its_schema),
     };

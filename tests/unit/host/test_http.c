@@ -501,7 +501,7 @@ static int open_stream(struct rig *rig) {
 }
 
 static void send_item(struct rig *rig, const char *text) {
-    struct stream_item item = {.id = rig->asked[0].id, .is_message = true};
+    struct stream_item item = {.id = rig->asked[0].id, .kind = STREAM_MESSAGE};
     strcpy(item.message.contact, "bob");
     buf_append(&item.message.text, span_of_text(text));
     http_take_item(rig->http, &item);

@@ -338,6 +338,49 @@ static void a_relay_has_no_messages_to_show(void **state) {
     assert_int_equal(rig->answers[0]->id, 5);
 }
 
+static void a_node_without_the_part_that_is_asked_says_so(void **state) {
+    static const struct {
+        enum node_op op;
+        const char *reason;
+    } cases[] = {{NODE_LEDGER, "this node has no ledger"}, {NODE_WATCH, "this node has nothing to tell"}};
+    struct rig *rig = start_listed(state, 3);
+    for (size_t i = 0; i < 2; i++) {
+        const char *reason;
+        ask(rig, cases[i].op, CLIENT_WATCH);
+        assert_int_equal(rig->answer_count, i + 1);
+        assert_int_equal(rig->answers[i]->op, cases[i].op);
+        assert_int_equal(node_answer_error(rig->answers[i], &reason), ERR_UNSUPPORTED);
+        assert_string_equal(reason, cases[i].reason);
+    }
+}
+
+static void a_relay_tells_what_it_is_registered_with(void **state) {
+    struct rig *rig = start_listed(state, 3);
+    struct onion_keys announced;
+    bool changed = relay_keys_changed(rig->node->relay);
+    ask(rig, NODE_RELAY, 0);
+    const struct node_relay *relay = &rig->answers[0]->relay;
+    assert_true(relay_id_equal(&relay->id, &rig->node->self));
+    assert_true(address_equal(&relay->address, &rig->config.address));
+    assert_int_equal(relay_keys_changed(rig->node->relay), changed); // asking announces nothing
+    struct effects effects = {0};
+    struct step step = {.now = rig->now, .env = &rig->env, .batch = &effects.batch, .jobs = &effects.jobs};
+    relay_onion_keys(rig->node->relay, &step, &announced);
+    assert_int_equal(relay->onion.first_epoch, announced.first_epoch);
+    assert_memory_equal(relay->onion.keys, announced.keys, sizeof announced.keys);
+    effects_free(&effects);
+}
+
+static void a_user_is_no_relay(void **state) {
+    struct rig *rig = *state;
+    const char *reason;
+    rig_init(rig, ROLE_USER);
+    rig_start(rig);
+    ask(rig, NODE_RELAY, 0);
+    assert_int_equal(node_answer_error(rig->answers[0], &reason), ERR_UNSUPPORTED);
+    assert_string_equal(reason, "this node is no relay");
+}
+
 static void a_request_to_a_stopping_node_is_answered(void **state) {
     struct rig *rig = *state;
     rig_init(rig, ROLE_USER);
@@ -366,6 +409,9 @@ int main(void) {
         RIG_CASE(a_relay_may_be_its_own_users_entry),
         RIG_CASE(a_node_tells_its_status),
         RIG_CASE(a_relay_has_no_messages_to_show),
+        RIG_CASE(a_node_without_the_part_that_is_asked_says_so),
+        RIG_CASE(a_relay_tells_what_it_is_registered_with),
+        RIG_CASE(a_user_is_no_relay),
         RIG_CASE(a_request_to_a_stopping_node_is_answered),
     };
     return cmocka_run_group_tests_name("node sending", tests, rig_setup, NULL);
