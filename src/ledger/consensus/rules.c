@@ -3,6 +3,10 @@
 // - A re-proposal carries the prevotes that made its value valid, so that line 28 does not wait for votes of a past
 //   round that nobody repeats.
 // - Round 0 waits for a reason for a block; only then does its timeout run.
+// - Lines 34 and 47 also count who has left the round for a higher one: it will not vote in it any more, and what it
+// left
+//   for may be votes that a liar sent to it alone (the paper assumes that all votes reach everybody in the end; here
+//   each repeats its own last ones only).
 // - Line 55 counts who has reached the round or a later one, so that validators spread over rounds find together.
 // - Line 49 needs the block, not the proposal: a certificate of another decides as well.
 #include <stdlib.h>
@@ -238,10 +242,20 @@ static bool rule_quorum_of_nil(struct bft *core, uint64_t now_ms, struct bft_out
     return true;
 }
 
+// Linear only while somebody is ahead.
+static bool enough_have_voted(const struct bft *core, const struct vote_table *table) {
+    uint64_t power = table->power;
+    for (size_t i = 0; core->ahead_power > 0 && i < core->set.count; i++) {
+        if (core->highest_round[i] > core->round && !vote_table_has(table, i))
+            power += core->set.validators[i].power;
+    }
+    return power_is_quorum(power, core->set.total);
+}
+
 // Line 34.
 static bool rule_prevote_timeout(struct bft *core, uint64_t now_ms, struct bft_outputs *outputs) {
     struct round *round = current(core);
-    if (core->step != BFT_STEP_PREVOTE || round->prevote_timer || !vote_table_any_quorum(&round->prevotes, &core->set))
+    if (core->step != BFT_STEP_PREVOTE || round->prevote_timer || !enough_have_voted(core, &round->prevotes))
         return false;
     round->prevote_timer = true;
     output_timer(core, outputs, BFT_TIMER_PREVOTE, now_ms);
@@ -251,7 +265,7 @@ static bool rule_prevote_timeout(struct bft *core, uint64_t now_ms, struct bft_o
 // Line 47.
 static bool rule_precommit_timeout(struct bft *core, uint64_t now_ms, struct bft_outputs *outputs) {
     struct round *round = current(core);
-    if (round->precommit_timer || !vote_table_any_quorum(&round->precommits, &core->set))
+    if (round->precommit_timer || !enough_have_voted(core, &round->precommits))
         return false;
     round->precommit_timer = true;
     output_timer(core, outputs, BFT_TIMER_PRECOMMIT, now_ms);

@@ -68,8 +68,8 @@ void vote_table_add(struct vote_table *table, const struct validator_set *set, s
     }
 }
 
-bool vote_table_any_quorum(const struct vote_table *table, const struct validator_set *set) {
-    return power_is_quorum(table->power, set->total);
+bool vote_table_has(const struct vote_table *table, size_t validator) {
+    return table->slots != NULL && table->slots[validator].present;
 }
 
 const struct block_id *vote_table_quorum(const struct vote_table *table) {

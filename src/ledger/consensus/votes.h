@@ -35,7 +35,7 @@ struct vote vote_table_get(const struct vote_table *table, size_t validator, con
 // Takes a new vote. Constant work for honest votes.
 void vote_table_add(struct vote_table *table, const struct validator_set *set, size_t validator,
                     const struct vote *vote);
-bool vote_table_any_quorum(const struct vote_table *table, const struct validator_set *set);
+bool vote_table_has(const struct vote_table *table, size_t validator);
 // Over two thirds of the power voted for this value.
 bool vote_table_has_quorum_for(const struct vote_table *table, const struct block_id *value);
 // What over two thirds voted for (nil, too), or NULL.

@@ -351,6 +351,20 @@ static void over_a_third_in_a_higher_round_are_followed(void **state) {
     rig_free(rig);
 }
 
+static void who_has_left_the_round_is_not_waited_for(void **state) {
+    (void)state;
+    struct rig *rig = rig_new(1);
+    give_due(rig);
+    give_timeout(rig, BFT_TIMER_PROPOSE, 0);
+    give_vote(rig, 0, VOTE_PREVOTE, 0, value_of(7));
+    give_vote(rig, 2, VOTE_PREVOTE, 1, no_value);
+    assert_non_null(timer_of(rig, BFT_TIMER_PREVOTE));
+    give_timeout(rig, BFT_TIMER_PREVOTE, 0);
+    give_vote(rig, 0, VOTE_PRECOMMIT, 0, no_value);
+    assert_non_null(timer_of(rig, BFT_TIMER_PRECOMMIT));
+    rig_free(rig);
+}
+
 static void timeouts_vote_nil_and_go_to_the_next_round(void **state) {
     (void)state;
     struct rig *rig = rig_new(2);
@@ -651,6 +665,7 @@ int main(void) {
         cmocka_unit_test(a_decision_without_a_proposal_asks_for_the_block),
         cmocka_unit_test(a_certificate_decides_once_its_block_is_there),
         cmocka_unit_test(over_a_third_in_a_higher_round_are_followed),
+        cmocka_unit_test(who_has_left_the_round_is_not_waited_for),
         cmocka_unit_test(timeouts_vote_nil_and_go_to_the_next_round),
         cmocka_unit_test(timeouts_of_the_past_do_nothing),
         cmocka_unit_test(timeouts_grow_with_the_round),
