@@ -70,7 +70,7 @@ void checker_free(struct checker *checker) {
     free(checker);
 }
 
-void fail(struct world *world, size_t machine, uint64_t height, const char *what) {
+void violated(struct world *world, size_t machine, uint64_t height, const char *what) {
     if (world->failure != NULL)
         return;
     world->failure = what;
@@ -174,7 +174,7 @@ static void check_slot(struct world *world, struct machine *machine, uint64_t he
         if (same_content(other, said))
             other->released = true;
         else if (other->released)
-            fail(world, machine->index, height, "said two things for one slot (3)");
+            violated(world, machine->index, height, "said two things for one slot (3)");
     }
 }
 
@@ -183,7 +183,7 @@ static void check_precommit(struct world *world, struct machine *machine, const 
         .type = VOTE_PREVOTE, .height = vote->height, .round = vote->round, .value = vote->value};
     struct watch *watch = &world->checker->watches[machine->index];
     if (!certificate_fill(world, &prevotes, NOBODY))
-        fail(world, machine->index, vote->height, "precommitted without a quorum of prevotes (4)");
+        violated(world, machine->index, vote->height, "precommitted without a quorum of prevotes (4)");
     watch->precommit_height = vote->height;
     watch->precommit_round = vote->round;
 }
@@ -237,13 +237,13 @@ void check_decision(struct world *world, struct machine *machine, const struct c
     if (!machine->is_correct)
         return;
     if (height != machine_height(machine) || height > machine->chain_height + 1)
-        fail(world, machine->index, height, "decided a height out of turn (7)");
+        violated(world, machine->index, height, "decided a height out of turn (7)");
     if (!certificate_is_genuine(world, machine, certificate))
-        fail(world, machine->index, height, "decided without the votes for it (2)");
+        violated(world, machine->index, height, "decided without the votes for it (2)");
     if (certificate->value.bytes[0] == BLOCK_INVALID)
-        fail(world, machine->index, height, "decided a block that is invalid (2)");
+        violated(world, machine->index, height, "decided a block that is invalid (2)");
     if (checker->decided[height] && !block_id_equal(&checker->decisions[height], &certificate->value))
-        fail(world, machine->index, height, "decided differently (1)");
+        violated(world, machine->index, height, "decided differently (1)");
     checker->decided[height] = true;
     checker->decisions[height] = certificate->value;
 }
@@ -268,7 +268,7 @@ void check_evidence(struct world *world, struct machine *machine, const struct e
     size_t accused = evidence_accused(evidence)->bytes[0] - 1U;
     for (size_t i = 0; i < world->machine_count; i++) {
         if (world->machines[i].validator == accused && world->machines[i].is_correct && machine->is_correct)
-            fail(world, machine->index, evidence_height(evidence), "an honest validator was accused (10)");
+            violated(world, machine->index, evidence_height(evidence), "an honest validator was accused (10)");
     }
     watch_of(world, machine)->accused[accused] = true;
 }
@@ -302,7 +302,7 @@ static void check_accusations(struct world *world, struct machine *machine) {
     struct watch *watch = watch_of(world, machine);
     for (size_t i = 0; i < MACHINES_MAX; i++) {
         if (watch->must_accuse[i] && !watch->accused[i])
-            fail(world, machine->index, watch->height, "two votes for one slot made no evidence (10)");
+            violated(world, machine->index, watch->height, "two votes for one slot made no evidence (10)");
     }
 }
 
@@ -316,9 +316,9 @@ static void check_lock(struct world *world, struct machine *machine, const struc
     struct watch *watch = watch_of(world, machine);
     int64_t locked = round_or_none(view->locked_round);
     if (view->height == watch->height && locked < watch->locked_round)
-        fail(world, machine->index, view->height, "a lock fell (4)");
+        violated(world, machine->index, view->height, "a lock fell (4)");
     if (view->height == watch->precommit_height && locked < watch->precommit_round)
-        fail(world, machine->index, view->height, "a lock was forgotten (4)");
+        violated(world, machine->index, view->height, "a lock was forgotten (4)");
     watch->height = view->height;
     watch->locked_round = locked;
 }
@@ -327,7 +327,7 @@ static void check_bounds(struct world *world, struct machine *machine, const str
     size_t validators = set_at(world, view->height)->count;
     size_t next = set_at(world, view->height + 1)->count;
     if (view->votes > ROUNDS_KEPT * 2 * validators || view->set_aside > AHEAD_MAX * next)
-        fail(world, machine->index, view->height, "too much is kept (12)");
+        violated(world, machine->index, view->height, "too much is kept (12)");
 }
 
 void check_replay(struct world *world, struct machine *machine) {
@@ -339,12 +339,12 @@ void check_replay(struct world *world, struct machine *machine) {
     for (size_t i = 0; i < machine->record_count; i++) {
         const struct record *record = &machine->records[i];
         if (record->kind == RECORD_INPUT && bft_replay(core, buf_span(&record->bytes), &outputs) != OK)
-            fail(world, machine->index, 0, "a record of the log was refused (6)");
+            violated(world, machine->index, 0, "a record of the log was refused (6)");
     }
     bft_digest(machine->core, &before);
     bft_digest(core, &after);
     if (memcmp(before.bytes, after.bytes, sizeof before.bytes) != 0)
-        fail(world, machine->index, 0, "the log does not give back the state (6)");
+        violated(world, machine->index, 0, "the log does not give back the state (6)");
     bft_outputs_free(&outputs);
     bft_free(core);
 }

@@ -29,12 +29,12 @@ size_t other_machine(struct world *world, size_t self) {
     return other >= self ? other + 1 : other;
 }
 
-// Messages of a partitioned round stay within their part; decisions and blocks go where somebody could have asked.
+// Until things heal, messages of a partitioned round stay within their part; questions and answers are of no round.
 static bool crosses(const struct world *world, const struct message *message, size_t to) {
     uint32_t round = message->kind == MESSAGE_VOTE       ? message->vote.round
                      : message->kind == MESSAGE_PROPOSAL ? message->proposal.round
                                                          : UINT32_MAX;
-    if (round >= world->config.partitioned_rounds)
+    if (world->healed || round >= world->config.partitioned_rounds)
         return true;
     uint32_t part = world->config.parts[round];
     return ((part >> message->from) & 1) == ((part >> to) & 1);

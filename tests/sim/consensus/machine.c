@@ -442,7 +442,7 @@ static void replay(struct world *world, struct machine *machine) {
         const struct record *record = &machine->records[i];
         if (record->kind == RECORD_INPUT &&
             bft_replay(machine->core, buf_span(&record->bytes), &machine->outputs) != OK)
-            fail(world, machine->index, 0, "a record of the log was refused (6)");
+            violated(world, machine->index, 0, "a record of the log was refused (6)");
     }
 }
 

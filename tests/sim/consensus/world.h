@@ -177,6 +177,8 @@ struct sim_result {
 
 // ---- run.c ----
 void sim_config_draw(struct sim_config *config, uint64_t seed);
+// Four validators, nothing goes wrong.
+void sim_config_quiet(struct sim_config *config, uint64_t seed);
 void sim_run(struct sim_result *result, const struct sim_config *config);
 bool percent(struct world *world, uint32_t chance);
 const struct validator_set *set_at(const struct world *world, uint64_t height);
@@ -213,7 +215,7 @@ void lie_about_decision(struct world *world, struct machine *liar, const struct 
 // ---- checker.c ----
 struct checker *checker_new(void);
 void checker_free(struct checker *checker);
-void fail(struct world *world, size_t machine, uint64_t height, const char *what);
+void violated(struct world *world, size_t machine, uint64_t height, const char *what);
 void check_sent(struct world *world, struct machine *machine, const struct message *message);
 // Before it has left: what certificates may be made of.
 void check_signed(struct world *world, const struct machine *machine, const struct vote *vote);
