@@ -60,14 +60,27 @@ static enum err contact_allowed(const struct client *client, const char **reason
     return OK;
 }
 
-// That person's messages so far were requests: they become messages of the contact, in their order of arrival here.
-static void requests_take_in(struct client *client, struct step *step, struct contact *contact) {
-    for (size_t i = 0; i < client->requests.count;) {
+static bool request_before(const struct request_state *a, const struct request_state *b) {
+    return a->stream != b->stream ? a->stream < b->stream : a->sequence < b->sequence;
+}
+
+// What that person wrote first of what is left; NULL: nothing is.
+static struct request_entry *request_first_of(const struct client *client, const struct dh_public *dh) {
+    struct request_entry *first = NULL;
+    for (size_t i = 0; i < client->requests.count; i++) {
         struct request_entry *request = (struct request_entry *)client->requests.items[i];
-        if (memcmp(request->state.card.dh.bytes, contact->state.card.dh.bytes, 32) != 0) {
-            i++;
-            continue;
-        }
+        bool theirs = memcmp(request->state.card.dh.bytes, dh->bytes, 32) == 0;
+        if (theirs && (first == NULL || request_before(&request->state, &first->state)))
+            first = request;
+    }
+    return first;
+}
+
+// That person's messages so far were requests: they become messages of the contact, in the order of their sequence, as
+// what would wait for earlier ones may have waited here for longer than these live.
+static void requests_take_in(struct client *client, struct step *step, struct contact *contact) {
+    struct request_entry *request;
+    while ((request = request_first_of(client, &contact->state.card.dh)) != NULL) {
         inbox_request_accepted(client, step, contact, &request->state);
         request_drop(client, step, request);
     }

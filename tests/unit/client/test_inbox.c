@@ -245,6 +245,22 @@ static void strangers_are_not_acknowledged_before_they_are_accepted(void **state
     world_free(scene.world);
 }
 
+static void requests_are_taken_in_by_their_sequence_however_late_they_are_accepted(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, 22);
+    scene.eve.gap_expiry_ms = scene.world->now.wall_ms + 10 * MINUTE_MS;
+    eve_says(&scene, 3, 1, "c"); // overtakes what was sent before
+    eve_says(&scene, 1, 1, "a");
+    eve_says(&scene, 2, 1, "b");
+    scene.eve.stream--;
+    eve_says(&scene, 7, 7, "x"); // of a stream before that
+    run_for(scene.world, 11 * MINUTE_MS);
+    make_eve_a_contact(&scene);
+    assert_received(&scene, "xabc");
+    world_free(scene.world);
+}
+
 static void a_refused_request_goes_without_a_word(void **state) {
     (void)state;
     struct scene scene;
@@ -372,6 +388,7 @@ int main(void) {
         cmocka_unit_test(strangers_get_into_requests_at_most_10_each),
         cmocka_unit_test(strangers_get_into_requests_at_most_200_in_all),
         cmocka_unit_test(strangers_are_not_acknowledged_before_they_are_accepted),
+        cmocka_unit_test(requests_are_taken_in_by_their_sequence_however_late_they_are_accepted),
         cmocka_unit_test(a_refused_request_goes_without_a_word),
         cmocka_unit_test(requests_survive_a_restart),
         cmocka_unit_test(a_blocked_contacts_messages_are_dropped_unseen),
