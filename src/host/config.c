@@ -298,11 +298,15 @@ static enum err load_key(uint8_t seed[static KEY_SEED_BYTES], const char *name, 
 static enum err load_files(struct settings *settings, struct buf *why) {
     struct node_config *node = &settings->host.node;
     enum err err = load_genesis(settings, why);
-    if (err == OK && (node->roles & (ROLE_RELAY | ROLE_BOOTSTRAP))) {
+    if (err == OK && (node->roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR))) {
         err = load_key(node->identity_seed, "identity", settings->identity_path, why);
     }
     if (err == OK && (node->roles & ROLE_BOOTSTRAP)) {
         err = load_key(node->authority_seed, "authority_key", settings->authority_path, why);
+    }
+    node->has_validator_key = (node->roles & ROLE_VALIDATOR) && settings->validator_path[0] != 0;
+    if (err == OK && node->has_validator_key) {
+        err = load_key(node->validator_seed, "validator_key", settings->validator_path, why);
     }
     if (err == OK && (node->roles & ROLE_USER)) {
         err = load_account(settings, why);
@@ -335,9 +339,9 @@ static bool is_wildcard(const struct address *address) {
 }
 
 static enum err check_addresses(struct host_config *host, struct buf *why) {
-    bool serves = (host->node.roles & (ROLE_RELAY | ROLE_BOOTSTRAP)) != 0;
+    bool serves = (host->node.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) != 0;
     if (serves && host->listen_count == 0) {
-        return explain(why, "listen: missing; a relay or bootstrap node accepts links somewhere");
+        return explain(why, "listen: missing; a relay, bootstrap or validator node accepts links somewhere");
     }
     if (!serves && host->listen_count > 0) {
         return explain(why, "listen: a user's node accepts no links");
@@ -355,7 +359,7 @@ static enum err check_addresses(struct host_config *host, struct buf *why) {
 static enum err check_together(struct settings *settings, struct buf *why) {
     struct host_config *host = &settings->host;
     if (host->node.roles == 0) {
-        return explain(why, "roles: missing; allowed: any of relay, bootstrap, user");
+        return explain(why, "roles: missing; allowed: any of relay, bootstrap, validator, user");
     }
     enum err err = check_storage(settings, why);
     if (err == OK) {

@@ -20,8 +20,11 @@ const struct config_key config_keys[] = {
     {"roles", KEY_ROLES, AT(host.node.roles), 0, 0, "what this node does, separated by commas or as a list"},
     {"genesis", KEY_PATH, AT(genesis_path), 0, 0, "the network's genesis file"},
     {"data_dir", KEY_PATH, AT(host.data_dir), 0, 0, "where the node keeps what it must not lose"},
-    {"identity", KEY_PATH, AT(identity_path), 0, 0, "key file of the node's identity (relay, bootstrap)"},
+    {"identity", KEY_PATH, AT(identity_path), 0, 0, "key file of the node's identity (relay, bootstrap, validator)"},
     {"authority_key", KEY_PATH, AT(authority_path), 0, 0, "key file that signs the directory (bootstrap)"},
+    {"validator_key", KEY_PATH, AT(validator_path), 0, 0,
+     "key file that signs blocks (validator); without it the node follows the chain and has no vote"},
+    {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, UINT64_C(1) << 40, "blocks to hold (validator); 0: all"},
     {"account", KEY_PATH, AT(account_path), 0, 0, "sealed account file (user)"},
     {"passphrase_file", KEY_PATH, AT(passphrase_path), 0, 0, "file or /dev/fd/N whose first line opens the account"},
     {"listen", KEY_ADDRESSES, AT(host.listen), 0, 0, "where links are accepted, up to 4"},
@@ -89,7 +92,7 @@ void config_key_allowed(struct buf *out, const struct config_key *key) {
         [KEY_SWITCH] = "true or false",
         [KEY_ADDRESS] = "host:port, [IPv6]:port",
         [KEY_ADDRESSES] = "up to 4 of host:port",
-        [KEY_ROLES] = "any of relay, bootstrap, user",
+        [KEY_ROLES] = "any of relay, bootstrap, validator, user",
         [KEY_STORAGE] = "memory, rocksdb or sqlcipher",
         [KEY_PROFILE] = "fast or balanced",
         [KEY_PROXY] = "socks5://[user:password@]host:port",
@@ -188,7 +191,8 @@ static bool take_role(void *ctx, const char *item) {
     static const struct {
         const char *name;
         enum role role;
-    } names[] = {{"relay", ROLE_RELAY}, {"bootstrap", ROLE_BOOTSTRAP}, {"user", ROLE_USER}};
+    } names[] = {
+        {"relay", ROLE_RELAY}, {"bootstrap", ROLE_BOOTSTRAP}, {"user", ROLE_USER}, {"validator", ROLE_VALIDATOR}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(item, names[i].name) == 0) {
             *(unsigned *)ctx |= names[i].role;

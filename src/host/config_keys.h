@@ -10,6 +10,7 @@ struct settings {
     char genesis_path[HOST_PATH_MAX];
     char identity_path[HOST_PATH_MAX];
     char authority_path[HOST_PATH_MAX];
+    char validator_path[HOST_PATH_MAX];
     char account_path[HOST_PATH_MAX];
     char passphrase_path[HOST_PATH_MAX];
     bool profile_set;

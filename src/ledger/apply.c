@@ -88,6 +88,26 @@ static void settle(struct ledger *ledger, const struct candidate *candidate) {
     }
 }
 
+static void note_tx(struct ledger *ledger, struct step *step, struct ledger_note *note, struct span bytes,
+                    const struct chain_tx *chain_tx) {
+    struct tx tx;
+    enum err err = tx_decode(&tx, bytes);
+    ASSERT(err == OK);
+    note->kind = LEDGER_NOTE_TX;
+    note->tx = chain_tx->id;
+    note->outcome = (enum tx_outcome)chain_tx->result;
+    note->tx_kind = tx.kind;
+    note->sender = tx.sender;
+    queries_note(ledger, step, note);
+    queries_final(ledger, step, &chain_tx->id);
+    if (tx.kind != TX_DELIVERY_BATCH || note->outcome != TX_DONE)
+        return;
+    note->kind = LEDGER_NOTE_BATCH;
+    note->batch_epoch = tx.delivery_batch.epoch;
+    note->batch_count = tx.delivery_batch.count;
+    queries_note(ledger, step, note);
+}
+
 static void note_all(struct ledger *ledger, struct step *step, const struct candidate *candidate,
                      const struct chain_tx *txs) {
     const struct block_header *header = &candidate->block.header;
@@ -97,18 +117,27 @@ static void note_all(struct ledger *ledger, struct step *step, const struct cand
                                .block = candidate->id,
                                .tx_count = header->tx_count};
     queries_note(ledger, step, &note);
-    note.kind = LEDGER_NOTE_TX;
-    for (size_t i = 0; i < header->tx_count; i++) {
-        note.tx = txs[i].id;
-        note.outcome = (enum tx_outcome)txs[i].result;
-        queries_note(ledger, step, &note);
-        queries_final(ledger, step, &txs[i].id);
-    }
+    for (size_t i = 0; i < header->tx_count; i++)
+        note_tx(ledger, step, &note, candidate->block.txs[i], &txs[i]);
     note.kind = LEDGER_NOTE_EVENT;
     for (size_t i = 0; i < candidate->executed.event_count; i++) {
         note.event = candidate->executed.events[i];
         queries_note(ledger, step, &note);
     }
+}
+
+// The store still shows the deliveries that this block has paid for.
+static void note_earnings(struct step *step, const struct executed *executed) {
+    struct overlay *overlay = overlay_over_kv(step->env->kv);
+    for (size_t i = 0; i < executed->event_count; i++) {
+        const struct ledger_event *event = &executed->events[i];
+        struct delivery_record delivery;
+        struct relay_id relay;
+        memcpy(relay.bytes, event->id, 32);
+        if (event->kind == LEDGER_RELAY_PAID && state_delivery(overlay, &delivery, event->epoch, &relay))
+            chain_earn(step, &relay, delivery.count, event->amount);
+    }
+    overlay_free(overlay);
 }
 
 static void take_state(struct ledger *ledger, struct step *step, struct overlay *overlay) {
@@ -134,6 +163,7 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
     const struct block_header *header = &candidate->block.header;
     ASSERT(candidate->overlay != NULL && !ledger->applied && header->height == ledger->chain.height + 1);
     bundle_make(ledger, step, header, certificate);
+    note_earnings(step, &candidate->executed);
     struct chain_tx *txs = NEW_ARRAY(struct chain_tx, header->tx_count + 1);
     for (uint32_t i = 0; i < header->tx_count; i++)
         tx_of_chain(&txs[i], candidate->block.txs[i], candidate->executed.outcomes[i]);

@@ -234,6 +234,26 @@ enum err chain_tx_of(struct step *step, const struct account_id *account, uint64
     return get_fixed(step, &key, id->bytes, sizeof(id->bytes));
 }
 
+// ---- what relays have earned
+
+void chain_earned(struct step *step, const struct relay_id *relay, uint64_t *deliveries, uint64_t *grains) {
+    struct key key = key_of_id(LEDGER_EARNED, relay->bytes);
+    uint8_t value[16] = {0};
+    bool held = get_fixed(step, &key, value, sizeof(value)) == OK;
+    *deliveries = held ? load_u64(value) : 0;
+    *grains = held ? load_u64(value + 8) : 0;
+}
+
+void chain_earn(struct step *step, const struct relay_id *relay, uint64_t deliveries, uint64_t grains) {
+    struct key key = key_of_id(LEDGER_EARNED, relay->bytes);
+    uint64_t deliveries_before, grains_before;
+    uint8_t value[16];
+    chain_earned(step, relay, &deliveries_before, &grains_before);
+    store_u64(value, deliveries_before + deliveries);
+    store_u64(value + 8, grains_before + grains);
+    put(step, &key, SPAN_OF(value));
+}
+
 // ---- validator sets
 
 void chain_put_set(struct step *step, const struct validator_set *set) {

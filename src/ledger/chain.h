@@ -39,6 +39,10 @@ enum err chain_tx_result(struct step *step, uint64_t height, uint32_t index, uin
 uint64_t chain_tx_count(struct step *step, const struct account_id *account);
 enum err chain_tx_of(struct step *step, const struct account_id *account, uint64_t number, struct tx_id *id);
 
+// What a relay has been paid for since this node began to follow the chain: a record for people, not of the state.
+void chain_earn(struct step *step, const struct relay_id *relay, uint64_t deliveries, uint64_t grains);
+void chain_earned(struct step *step, const struct relay_id *relay, uint64_t *deliveries, uint64_t *grains);
+
 // Validator sets by their hash, as headers name them.
 void chain_put_set(struct step *step, const struct validator_set *set);
 enum err chain_set(struct step *step, const struct hash *hash, struct validator_set *set);

@@ -112,9 +112,19 @@ static void carry_validate(struct ledger *ledger, struct step *step, struct bft_
     candidate_want(ledger, step, &output->validate.value, output->validate.decided);
 }
 
+// After a restart the core knows from the log that the block is valid; its trial has to be made again.
 static void carry_decide(struct ledger *ledger, struct step *step, struct bft_output *output) {
-    struct candidate *candidate = candidate_find(ledger, &output->decision->value);
-    ASSERT(candidate != NULL && candidate->state == CANDIDATE_VALID);
+    const char *why = NULL;
+    struct candidate *candidate = candidate_get(ledger, step, &output->decision->value);
+    if (candidate == NULL) {
+        log_note(&step->env->log, LOG_WARN, "ledger", "the block that was decided is missing here: it is fetched");
+        return; // those who have it say that they are a height ahead
+    }
+    if (candidate_try(ledger, step, candidate, true, &why) != OK) {
+        log_reason(&step->env->log, LOG_ERROR, "ledger", "a decided block is not valid here", why);
+        ledger_break(ledger, step, "over two thirds decided a block that is wrong by this node's rules");
+        return;
+    }
     apply_block(ledger, step, candidate, output->decision);
 }
 

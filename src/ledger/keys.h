@@ -17,6 +17,7 @@ enum ledger_space {
     LEDGER_TX_PLACES = 'x',    // transaction id 32: height 8 | index 4
     LEDGER_ACCOUNTS = 'a',     // account 32: number of its transactions 8
     LEDGER_ACCOUNT_TXS = 'n',  // account 32 | number from 0 8: transaction id 32
+    LEDGER_EARNED = 'w',       // relay 32: deliveries paid 8 | grains 8
     LEDGER_SETS = 'v',         // hash 32: validator set
     LEDGER_BUNDLES = 'd',      // epoch 4: its directory as relays and clients get it
     LEDGER_LIGHT = 'l',        // nothing else: what the light client trusts

@@ -161,6 +161,10 @@ uint64_t ledger_next_ms(const struct ledger *ledger) {
     return ledger->next_ms;
 }
 
+uint64_t ledger_height(const struct ledger *ledger) {
+    return ledger->chain.height;
+}
+
 const char *ledger_waits_for(const struct ledger *ledger) {
     if (ledger->broken != NULL)
         return ledger->broken;

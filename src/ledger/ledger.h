@@ -27,6 +27,7 @@ struct ledger_ports {
     // A frame to a peer; lost when its queue is full. Consensus goes first, then transactions, then answers.
     void (*send)(void *ctx, struct step *step, uint64_t peer, enum ledger_frame kind, struct span body);
     void (*close)(void *ctx, struct step *step, uint64_t peer); // it has broken a rule
+    void (*trust)(void *ctx, uint64_t peer);                    // it has proved to be a validator
     // Wants a link to that node: ledger_peer_up or ledger_dial_failed follows.
     void (*dial)(void *ctx, struct step *step, const struct relay_id *id, const struct address *address);
     void (*note)(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note);
@@ -52,6 +53,7 @@ void ledger_ask_gone(struct ledger *ledger, uint64_t request);
 void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job); // takes the job
 void ledger_tick(struct ledger *ledger, struct step *step);
 uint64_t ledger_next_ms(const struct ledger *ledger);
+uint64_t ledger_height(const struct ledger *ledger); // of the head
 // NULL: it can do its work. Else what it waits for, for a person.
 const char *ledger_waits_for(const struct ledger *ledger);
 // Not NULL: it has stopped for good, and why (a fork, a damaged store).

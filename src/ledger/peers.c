@@ -107,7 +107,6 @@ void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, con
     peers_tell_status(ledger, step, peer);
     if (ledger->signer != NULL)
         tell_membership(ledger, step, peer);
-    gossip_greet(ledger, step, peer);
 }
 
 void ledger_peer_down(struct ledger *ledger, struct step *step, uint64_t link) {
@@ -190,8 +189,11 @@ static enum err on_member(struct ledger *ledger, struct step *step, struct peer 
         validator_set_find(&ledger->set, &member.key) >= 0 || validator_set_find(&ledger->next_set, &member.key) >= 0;
     peer->member = member.key;
     peer->is_member = known || ledger->syncing; // who is behind does not know the present set
-    if (peer->is_member)
-        driver_greet(ledger, step, peer);
+    if (!peer->is_member)
+        return OK;
+    ledger->ports.trust(ledger->ports.ctx, peer->link);
+    gossip_greet(ledger, step, peer);
+    driver_greet(ledger, step, peer);
     return OK;
 }
 

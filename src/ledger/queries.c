@@ -213,7 +213,8 @@ static void ask_validators(struct ledger *ledger, struct step *step, const struc
     answer->validators = ledger->set;
 }
 
-static bool fill_relay(struct overlay *overlay, struct ledger_relay_record *out, const struct relay_id *id) {
+static bool fill_relay(struct step *step, struct overlay *overlay, struct ledger_relay_record *out,
+                       const struct relay_id *id) {
     struct epoch_record epoch = {0};
     struct account_id account;
     memcpy(out->id, id->bytes, 32);
@@ -222,8 +223,11 @@ static bool fill_relay(struct overlay *overlay, struct ledger_relay_record *out,
         return false;
     state_account(overlay, &out->account, &account);
     state_epoch(overlay, &epoch);
-    for (uint32_t back = 1; back <= 2 && epoch.epoch > back && !out->has_batch; back++)
-        out->has_batch = state_delivery(overlay, &out->batch, epoch.epoch - back, id);
+    chain_earned(step, id, &out->deliveries, &out->rewards);
+    for (uint32_t back = 1; back <= 2 && epoch.epoch > back && !out->has_batch; back++) {
+        out->batch_epoch = epoch.epoch - back;
+        out->has_batch = state_delivery(overlay, &out->batch, out->batch_epoch, id);
+    }
     return true;
 }
 
@@ -237,7 +241,7 @@ static void ask_relays(struct ledger *ledger, struct step *step, const struct le
     (void)ledger;
     answer->relays = NEW_ARRAY(struct ledger_relay_record, limit);
     for (; i < count && answer->relay_count < limit; i++)
-        answer->relay_count += fill_relay(overlay, &answer->relays[answer->relay_count], &ids[i]);
+        answer->relay_count += fill_relay(step, overlay, &answer->relays[answer->relay_count], &ids[i]);
     answer->more = i < count;
     answer->cursor = i;
     free(ids);
@@ -251,7 +255,7 @@ static void ask_relay(struct ledger *ledger, struct step *step, const struct led
     (void)ledger;
     memcpy(id.bytes, request->key, 32);
     answer->relays = NEW(struct ledger_relay_record);
-    answer->relay_count = fill_relay(overlay, answer->relays, &id);
+    answer->relay_count = fill_relay(step, overlay, answer->relays, &id);
     if (answer->relay_count == 0)
         answer_error(answer, ERR_NOT_FOUND, "no relay of this key is registered");
     overlay_free(overlay);
@@ -313,7 +317,7 @@ void ledger_ask(struct ledger *ledger, struct step *step, const struct ledger_re
     struct ledger_answer answer = {.id = request->id, .op = request->op};
     bool later = false;
     if (!ledger->started || ledger->broken != NULL)
-        answer_error(&answer, ERR_REFUSED, ledger_waits_for(ledger));
+        answer_error(&answer, ERR_UNAVAILABLE, ledger_waits_for(ledger));
     else if (request->op == LEDGER_SUBMIT)
         later = ask_submit(ledger, step, request, &answer);
     else if (request->op == LEDGER_WATCH)

@@ -73,6 +73,10 @@ static void take(struct node *node, struct step *step, struct span bytes) {
     }
 }
 
+void following_issued(struct node *node, struct step *step, struct span bytes) {
+    take(node, step, bytes);
+}
+
 static bool asked_lately(const struct node *node, const struct step *step) {
     return node->announced_ask_ms != 0 && step->now.mono_ms - node->announced_ask_ms < ANNOUNCED_ASK_MS;
 }

@@ -53,6 +53,8 @@ static enum err check_config(const struct node_config *config, struct buf *why) 
         wrong = "packets_per_s and workers must be at least 1";
     } else if ((config->roles & ROLE_RELAY) && config->address.port == 0) {
         wrong = "a relay needs an address at which others reach it";
+    } else if ((config->roles & ROLE_VALIDATOR) && config->genesis.ledger.validator_count == 0) {
+        wrong = "genesis: names no validators, so the network has no ledger";
     } else if (config->roles & ROLE_BOOTSTRAP) {
         wrong = wrong_with_bootstrap(config);
     }
@@ -138,7 +140,7 @@ static void on_start(struct node *node, struct step *step, const struct event *e
     if (node->relay != NULL && node->config.genesis.tick_ms > 0 && node->config.genesis.profile != PROFILE_FAST) {
         node->tick_ms = step->now.mono_ms;
     }
-    roles_start(node, step, unclean);
+    roles_start(node, step, unclean, event->start.log);
     following_start(node, step);
 }
 
@@ -342,14 +344,23 @@ static void on_request(struct node *node, struct step *step, const struct event 
         refuse(node, request, node->client != NULL, "this node has no user role");
         return;
     case NODE_WATCH:
-        if (node->client != NULL && !node->stopping) {
-            client_request(node->client, step, &request->client);
+        if ((node->client == NULL && node->ledger == NULL) || node->stopping) {
+            refuse(node, request, node->stopping, "this node has nothing to tell");
             return;
         }
-        refuse(node, request, node->client != NULL, "this node has nothing to tell");
+        if (node->client != NULL) {
+            client_request(node->client, step, &request->client);
+        }
+        if (node->ledger != NULL) {
+            ledger_ask(node->ledger, step, &request->ledger);
+        }
         return;
     case NODE_LEDGER:
-        refuse(node, request, false, "this node has no ledger");
+        if (node->ledger != NULL && !node->stopping) {
+            ledger_ask(node->ledger, step, &request->ledger);
+            return;
+        }
+        refuse(node, request, node->ledger != NULL, "this node has no ledger");
         return;
     }
 }
@@ -357,6 +368,9 @@ static void on_request(struct node *node, struct step *step, const struct event 
 static void on_request_gone(struct node *node, struct step *step, const struct event *event) {
     if (node->client != NULL && !node->stopping) {
         client_request_gone(node->client, step, event->request_gone.id);
+    }
+    if (node->ledger != NULL && !node->stopping) {
+        ledger_ask_gone(node->ledger, event->request_gone.id);
     }
 }
 

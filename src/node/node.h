@@ -23,6 +23,9 @@ struct node_config {
     uint8_t identity_seed[32];  // the node's identity (relay, bootstrap)
     uint8_t authority_seed[32]; // bootstrap: the directory's signing key
     uint8_t account_seed[32];   // user
+    bool has_validator_key;     // validator: else it follows the chain without a vote
+    uint8_t validator_seed[32]; // the consensus key
+    uint64_t keep_blocks;       // validator: older ones are pruned; 0: none
     struct address address;     // where others reach this node
     enum profile profile;
     uint64_t storage_bytes_max;

@@ -6,6 +6,7 @@
 #include "client/client.h"
 #include "directory/authority.h"
 #include "directory/follow.h"
+#include "ledger/ledger.h"
 #include "mailbox/mailbox.h"
 #include "node/ledger_links.h"
 #include "node/link.h"
@@ -13,6 +14,15 @@
 #include "node/peer.h"
 #include "relay/relay.h"
 #include "wire/message.h"
+
+// Dials of the ledger that are under way, by the number of the dial.
+struct ledger_dials {
+    size_t count;
+    struct {
+        uint64_t dial;
+        struct relay_id id;
+    } dials[LEDGER_DIALS_MAX];
+};
 
 struct node {
     struct node_config config;
@@ -43,6 +53,8 @@ struct node {
     struct relay *relay;         // relay, or NULL
     struct mailbox *mailbox;     // with relay, or NULL
     struct client *client;       // user, or NULL
+    struct ledger *ledger;       // validator, or NULL
+    struct ledger_dials ledger_dials;
 
     bool descriptor_taken;        // by a signer, for the keys as they are
     uint32_t descriptor_tries;    // since the keys changed
@@ -109,6 +121,8 @@ void following_hello(struct node *node, struct step *step, struct link *link, ui
 void following_message(struct node *node, struct step *step, struct link *link, struct span message);
 void following_seed_up(struct node *node, struct step *step); // a link to a seed stands
 void following_tick(struct node *node, struct step *step);
+// The ledger has fixed a directory: it is taken as one from anybody else would be, and announced.
+void following_issued(struct node *node, struct step *step, struct span bytes);
 // Somebody has named a directory of that epoch: asks for it unless it is held.
 void following_want(struct node *node, struct step *step, uint32_t epoch);
 uint64_t following_next_ms(const struct node *node, const struct now *now);
@@ -116,7 +130,7 @@ uint64_t following_next_ms(const struct node *node, const struct now *now);
 // roles.c: the ports between the node and its parts.
 enum err roles_new(struct node *node, struct buf *why);
 void roles_free(struct node *node);
-void roles_start(struct node *node, struct step *step, bool unclean_restart);
+void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log);
 void roles_directory_changed(struct node *node, struct step *step);
 void roles_tick(struct node *node, struct step *step);
 uint64_t roles_next_ms(const struct node *node);
@@ -125,6 +139,10 @@ void roles_job_done(struct node *node, struct step *step, struct job *job);
 // node.c: for a part that cannot go on: what it would have to rely on is damaged or missing. The process ends with the
 // text, and nothing of this step leaves but what is immediate.
 void node_give_up(struct node *node, const char *why);
+
+// ledger_role.c: the ports between the ledger and its links.
+void ledger_role_new(struct node *node);
+void ledger_role_start(struct node *node, struct step *step, struct span log);
 
 // status.c
 bool node_ready(const struct node *node, const struct now *now, const char **waiting_for);

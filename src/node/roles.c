@@ -219,6 +219,9 @@ enum err roles_new(struct node *node, struct buf *why) {
     if (node->config.roles & ROLE_USER) {
         new_client(node);
     }
+    if (node->config.roles & ROLE_VALIDATOR) {
+        ledger_role_new(node);
+    }
     return node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;
 }
 
@@ -227,9 +230,13 @@ void roles_free(struct node *node) {
     relay_free(node->relay);
     mailbox_free(node->mailbox);
     client_free(node->client);
+    ledger_free(node->ledger);
 }
 
-void roles_start(struct node *node, struct step *step, bool unclean_restart) {
+void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log) {
+    if (node->ledger != NULL) {
+        ledger_role_start(node, step, log);
+    }
     if (node->relay != NULL) {
         relay_start(node->relay, step, unclean_restart);
         mailbox_start(node->mailbox, step);
@@ -260,6 +267,9 @@ void roles_tick(struct node *node, struct step *step) {
     if (node->client != NULL && client_next_ms(node->client) <= now_ms) {
         client_tick(node->client, step);
     }
+    if (node->ledger != NULL && ledger_next_ms(node->ledger) <= now_ms) {
+        ledger_tick(node->ledger, step);
+    }
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -271,7 +281,10 @@ uint64_t roles_next_ms(const struct node *node) {
     if (node->relay != NULL) {
         next = earlier(relay_next_ms(node->relay), mailbox_next_ms(node->mailbox));
     }
-    return node->client == NULL ? next : earlier(next, client_next_ms(node->client));
+    if (node->client != NULL) {
+        next = earlier(next, client_next_ms(node->client));
+    }
+    return node->ledger == NULL ? next : earlier(next, ledger_next_ms(node->ledger));
 }
 
 void roles_job_done(struct node *node, struct step *step, struct job *job) {
@@ -285,9 +298,11 @@ void roles_job_done(struct node *node, struct step *step, struct job *job) {
     case JOB_OWNER_CLIENT:
         client_job_done(node->client, step, job);
         return;
-    case JOB_OWNER_NODE:
     case JOB_OWNER_LEDGER:
+        ledger_job_done(node->ledger, step, job);
+        return;
+    case JOB_OWNER_NODE:
         break;
     }
-    ASSERT(false); // the node itself starts no jobs, and has no ledger yet
+    ASSERT(false); // the node itself starts no jobs
 }

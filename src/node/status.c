@@ -37,6 +37,10 @@ bool node_ready(const struct node *node, const struct now *now, const char **wai
     if (node->relay != NULL && !relay_role_ready(node, now, waiting_for)) {
         return false;
     }
+    if (node->ledger != NULL && ledger_waits_for(node->ledger) != NULL) {
+        *waiting_for = ledger_waits_for(node->ledger);
+        return false;
+    }
     if (node->authority != NULL && node->directory == NULL) {
         *waiting_for = "relays to register";
         return false;

@@ -113,6 +113,10 @@ static void port_dial(void *ctx, struct step *step, const struct relay_id *id, c
     }
 }
 
+static void port_trust(void *ctx, uint64_t link) {
+    (void)ctx, (void)link;
+}
+
 static void port_note(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note) {
     struct machine *machine = ctx;
     (void)step, (void)watch;
@@ -147,8 +151,8 @@ void machine_start(struct machine *machine) {
                                    .mempool_count_max = 10000,
                                    .mempool_bytes_max = 16 << 20,
                                    .txs_per_s_per_peer = 100};
-    const struct ledger_ports ports = {machine,   port_send,   port_close,    port_dial,
-                                       port_note, port_answer, port_directory};
+    const struct ledger_ports ports = {machine,   port_send, port_close,  port_trust,
+                                       port_dial, port_note, port_answer, port_directory};
     struct machine_step ms;
     struct buf why = {0}, log = {0};
     machine->ledger = ledger_new(&config, &ports, &world->rng);
