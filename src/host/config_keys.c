@@ -24,7 +24,7 @@ const struct config_key config_keys[] = {
     {"authority_key", KEY_PATH, AT(authority_path), 0, 0, "key file that signs the directory (bootstrap)"},
     {"validator_key", KEY_PATH, AT(validator_path), 0, 0,
      "key file that signs blocks (validator); without it the node follows the chain and has no vote"},
-    {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, UINT64_C(1) << 40, "blocks to hold (validator); 0: all"},
+    {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, 1000000000, "blocks to hold (validator); 0: all"},
     {"account", KEY_PATH, AT(account_path), 0, 0, "sealed account file (user)"},
     {"passphrase_file", KEY_PATH, AT(passphrase_path), 0, 0, "file or /dev/fd/N whose first line opens the account"},
     {"listen", KEY_ADDRESSES, AT(host.listen), 0, 0, "where links are accepted, up to 4"},

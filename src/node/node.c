@@ -53,8 +53,6 @@ static enum err check_config(const struct node_config *config, struct buf *why) 
         wrong = "packets_per_s and workers must be at least 1";
     } else if ((config->roles & ROLE_RELAY) && config->address.port == 0) {
         wrong = "a relay needs an address at which others reach it";
-    } else if ((config->roles & ROLE_VALIDATOR) && config->genesis.ledger.validator_count == 0) {
-        wrong = "genesis: names no validators, so the network has no ledger";
     } else if (config->roles & ROLE_BOOTSTRAP) {
         wrong = wrong_with_bootstrap(config);
     }

@@ -25,7 +25,7 @@ struct node_config {
     uint8_t account_seed[32];   // user
     bool has_validator_key;     // validator: else it follows the chain without a vote
     uint8_t validator_seed[32]; // the consensus key
-    uint64_t keep_blocks;       // validator: older ones are pruned; 0: none
+    uint32_t keep_blocks;       // validator: older ones are pruned; 0: none
     struct address address;     // where others reach this node
     enum profile profile;
     uint64_t storage_bytes_max;

@@ -219,7 +219,7 @@ enum err roles_new(struct node *node, struct buf *why) {
     if (node->config.roles & ROLE_USER) {
         new_client(node);
     }
-    if (node->config.roles & ROLE_VALIDATOR) {
+    if ((node->config.roles & ROLE_VALIDATOR) && node->config.genesis.ledger.validator_count > 0) {
         ledger_role_new(node);
     }
     return node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;

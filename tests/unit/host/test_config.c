@@ -302,8 +302,8 @@ static void a_bad_value_is_named_with_what_is_allowed(void **state) {
     refused(place, relay_with("advertise: host:99999\n"), "host:port");
     refused(place, relay_with("log: {file: \"\"}\n"), "a path");
     refused(place, "name: two words\n", "a word of 1 to 32");
-    refused(place, "roles: [relay, king]\n", "any of relay, bootstrap, user");
-    refused(place, "roles: []\n", "any of relay, bootstrap, user");
+    refused(place, "roles: [relay, king]\n", "any of relay, bootstrap, validator, user");
+    refused(place, "roles: []\n", "any of relay, bootstrap, validator, user");
     refused(place, "listen: [\"a:1\",\"b:1\",\"c:1\",\"d:1\",\"e:1\"]\n", "up to 4");
 }
 
