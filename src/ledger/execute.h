@@ -18,7 +18,6 @@
 #define TX_OUTCOME_LIST(X)                                                       \
     X(TX_DONE, "done")                                                           \
     X(TX_FAILED_FUNDS, "the balance is too small")                               \
-    X(TX_FAILED_LIMIT, "an amount is out of bounds")                             \
     X(TX_FAILED_CONSENSUS, "not in a network of this kind of consensus")         \
     X(TX_FAILED_KEY, "this validator key cannot be used")                        \
     X(TX_FAILED_STAKE, "less than the least stake")                              \
