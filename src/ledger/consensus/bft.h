@@ -17,8 +17,7 @@
 // - A block that was found valid or was built is kept, durably no later than the next LOG_SYNC, until its height is
 //   decided: others may be locked on it, and all validators may crash. A power loss may keep the record that a block is
 //   valid and lose the block: one that is missing when it is decided is fetched.
-// - DECIDE: block and certificate durable, block executed; then START of the next height. Until then the core is at
-// rest.
+// - DECIDE: block and certificate durable, block executed; then START of the next height. The core rests until then.
 // - After a restart: a new core, bft_replay of each record in the log, bft_resume. An empty log: START.
 #ifndef SOTTO_LEDGER_CONSENSUS_BFT_H
 #define SOTTO_LEDGER_CONSENSUS_BFT_H
