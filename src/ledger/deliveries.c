@@ -69,6 +69,7 @@ static void draw(const struct execution *x, struct delivery_record *delivery, ui
         if (!is_sampled(delivery, index))
             delivery->sample[delivery->sample_count++] = index;
     }
+    delivery->sampled_height = x->header->height;
     delivery->sampled_ms = x->header->time_ms;
 }
 
@@ -188,14 +189,18 @@ struct claims {
     uint64_t stake;  // of all relays
 };
 
-// A sample that was not opened counts against the relay if there was time enough: half an epoch. A ledger that stood
-// still may have made the window shorter than that; then nothing is lost and nothing paid.
+// Fewer are no fair chance to open a sample: the ledger stood still.
+#define OPENING_BLOCKS_MIN 4
+
+// A sample that was not opened counts against the relay if there was time enough, half an epoch, and blocks to open it
+// in. A ledger that stood still may have left less than that; then nothing is lost and nothing paid.
 static void judge(const struct execution *x, struct claim *claim, const struct delivery_record *delivery) {
-    bool is_sampled = delivery->sampled_ms > 0;
+    bool is_sampled = delivery->sampled_height > 0;
     claim->count = delivery->count;
     claim->is_proven = delivery_is_open(delivery);
-    claim->is_false =
-        is_sampled && !claim->is_proven && x->header->time_ms - delivery->sampled_ms >= x->genesis->epoch_ms / 2;
+    claim->is_false = is_sampled && !claim->is_proven &&
+                      x->header->height - delivery->sampled_height > OPENING_BLOCKS_MIN &&
+                      x->header->time_ms - delivery->sampled_ms >= x->genesis->epoch_ms / 2;
 }
 
 static void claims_gather(struct execution *x, struct claims *claims, uint32_t epoch) {

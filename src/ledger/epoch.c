@@ -61,17 +61,17 @@ static void placed_hash(struct hash *out, const struct directory *directory) {
     buf_free(&bytes);
 }
 
-static void store_directory(struct execution *x, const struct directory *directory) {
+static void store_directory(struct execution *x, uint32_t previous, const struct directory *directory) {
     struct buf bytes = {0}, ids = {0};
     directory_write_body(&bytes, directory);
     for (size_t i = 0; i < directory->relay_count; i++)
         buf_append(&ids, SPAN_OF(directory->relays[i].id.bytes));
-    state_set_directory(x->overlay, directory->epoch, buf_span(&bytes), buf_span(&ids));
+    state_set_directory(x->overlay, previous, directory->epoch, buf_span(&bytes), buf_span(&ids));
     buf_free(&bytes);
     buf_free(&ids);
 }
 
-static void fix_directory(struct execution *x) {
+static void fix_directory(struct execution *x, uint32_t previous) {
     struct hash placed;
     struct directory directory = {
         .network = x->genesis->network,
@@ -85,7 +85,7 @@ static void fix_directory(struct execution *x) {
         x->epoch.changed_epoch = x->epoch.epoch;
     x->epoch.placed = placed;
     directory.changed_epoch = x->epoch.changed_epoch;
-    store_directory(x, &directory);
+    store_directory(x, previous, &directory);
     free(directory.relays);
 }
 
@@ -113,7 +113,7 @@ void epoch_end_if_due(struct execution *x) {
         set_by_stake(x);
     x->epoch.epoch = next;
     x->epoch.begin_ms = x->header->time_ms;
-    fix_directory(x);
+    fix_directory(x, ending);
     state_set_epoch(x->overlay, &x->epoch);
     execution_event(x, LEDGER_EPOCH_BEGINS, NULL, x->epoch.epoch, 0);
 }

@@ -564,7 +564,18 @@ bool state_is_listed(struct overlay *overlay, uint32_t epoch, const struct relay
     return overlay_get(overlay, beside_key(key, LEDGER_LISTED, epoch), &ids) && ids_find(ids, relay, &at);
 }
 
-void state_set_directory(struct overlay *overlay, uint32_t epoch, struct span bytes, struct span relays) {
+static void delete_directory(struct overlay *overlay, uint32_t epoch) {
+    uint8_t key[6];
+    struct state_key entry;
+    state_directory_key(&entry, epoch);
+    entry_delete(overlay, &entry);
+    overlay_delete(overlay, beside_key(key, LEDGER_DIRECTORIES, epoch));
+    overlay_delete(overlay, beside_key(key, LEDGER_LISTED, epoch));
+}
+
+void state_set_directory(struct overlay *overlay, uint32_t previous, uint32_t epoch, struct span bytes,
+                         struct span relays) {
+    ASSERT(previous < epoch);
     uint8_t key[6];
     struct state_key entry;
     struct hash hash;
@@ -573,12 +584,10 @@ void state_set_directory(struct overlay *overlay, uint32_t epoch, struct span by
     entry_put(overlay, &entry, SPAN_OF(hash.bytes));
     overlay_put(overlay, beside_key(key, LEDGER_DIRECTORIES, epoch), bytes);
     overlay_put(overlay, beside_key(key, LEDGER_LISTED, epoch), relays);
-    if (epoch <= DIRECTORIES_KEPT)
-        return;
-    state_directory_key(&entry, epoch - DIRECTORIES_KEPT);
-    entry_delete(overlay, &entry);
-    overlay_delete(overlay, beside_key(key, LEDGER_DIRECTORIES, epoch - DIRECTORIES_KEPT));
-    overlay_delete(overlay, beside_key(key, LEDGER_LISTED, epoch - DIRECTORIES_KEPT));
+    for (uint32_t back = 0; back < DIRECTORIES_KEPT && back < previous; back++) { // those that there may be
+        if (epoch - (previous - back) >= DIRECTORIES_KEPT)
+            delete_directory(overlay, previous - back);
+    }
 }
 
 // ---- deliveries ----
@@ -589,12 +598,13 @@ static uint64_t delivery_all(const struct delivery_record *record) {
 }
 
 bool delivery_is_open(const struct delivery_record *record) {
-    return record->sampled_ms > 0 && record->opened == delivery_all(record);
+    return record->sampled_height > 0 && record->opened == delivery_all(record);
 }
 
 static void delivery_read(struct reader *r, struct delivery_record *record) {
     read_bytes(r, record->root.bytes, sizeof record->root.bytes);
     record->count = read_u32(r);
+    record->sampled_height = read_u64(r);
     record->sampled_ms = read_u64(r);
     record->opened = read_u64(r);
     record->sample_count = read_u8(r);
@@ -630,10 +640,11 @@ bool state_delivery(struct overlay *overlay, struct delivery_record *out, uint32
 void state_set_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay,
                         const struct delivery_record *record) {
     struct state_key key;
-    uint8_t bytes[32 + 4 + 8 + 8 + 1 + SAMPLE_MAX * 4];
+    uint8_t bytes[32 + 4 + 8 + 8 + 8 + 1 + SAMPLE_MAX * 4];
     struct writer w = writer_of(bytes, sizeof bytes);
     write_bytes(&w, record->root.bytes, sizeof record->root.bytes);
     write_u32(&w, record->count);
+    write_u64(&w, record->sampled_height);
     write_u64(&w, record->sampled_ms);
     write_u64(&w, record->opened);
     write_u8(&w, record->sample_count);

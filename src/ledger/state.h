@@ -17,8 +17,8 @@
 //                         | since epoch 4 | retired epoch 4 | free epoch 4
 //   e                     epoch 4 | begin_ms 8 | changed epoch 4 | placed 32
 //   d epoch 4             hash of the directory
-//   b epoch 4, relay 32   root 32 | count 4 | sampled_ms 8 | opened 8 | sample count 1
-//                         | sample count x index 4
+//   b epoch 4, relay 32   root 32 | count 4 | sampled height 8 | sampled_ms 8 | opened 8
+//                         | sample count 1 | sample count x index 4
 //   n height 8            batches of that height whose sample is to be drawn: (epoch 4 | relay 32) each
 //
 // Beside the entries, under KV_SPACE_LEDGER: 'D' epoch 4, the bytes that a directory's hash stands for, and 'M' epoch
@@ -115,8 +115,9 @@ struct epoch_record {
 struct delivery_record {
     struct hash root;
     uint32_t count;
-    uint64_t sampled_ms; // header time of the block that drew the sample; 0: not drawn yet
-    uint64_t opened;     // bit i: sample[i] was opened
+    uint64_t sampled_height; // of the block that drew the sample; 0: not drawn yet
+    uint64_t sampled_ms;     // and its header time
+    uint64_t opened;         // bit i: sample[i] was opened
     uint8_t sample_count;
     uint32_t sample[SAMPLE_MAX];
 };
@@ -176,9 +177,10 @@ void state_add_relay(struct overlay *overlay, const struct relay_id *id, const s
 void state_set_relay(struct overlay *overlay, const struct relay_id *id, const struct relay_record *record);
 void state_delete_relay(struct overlay *overlay, const struct relay_id *id);
 void state_set_epoch(struct overlay *overlay, const struct epoch_record *record);
-// The directory of an epoch: its hash as an entry, its bytes and its relays' ids beside the entries. The one of
-// DIRECTORIES_KEPT epochs before goes.
-void state_set_directory(struct overlay *overlay, uint32_t epoch, struct span bytes, struct span relay_ids);
+// The directory of an epoch: its hash as an entry, its bytes and its relays' ids beside the entries. `previous` is the
+// epoch of the last one before, 0: none. Those that are DIRECTORIES_KEPT epochs old go.
+void state_set_directory(struct overlay *overlay, uint32_t previous, uint32_t epoch, struct span bytes,
+                         struct span relay_ids);
 void state_set_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay,
                         const struct delivery_record *record);
 void state_delete_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay);

@@ -45,7 +45,7 @@ static void check_delivery(struct overlay *overlay, struct span bytes) {
     struct state_key key;
     if (state_delivery_decode(&decoded, bytes) != OK)
         return;
-    ASSERT(!delivery_is_open(&decoded) || decoded.sampled_ms > 0);
+    ASSERT(!delivery_is_open(&decoded) || decoded.sampled_height > 0);
     state_set_delivery(overlay, 7, &relay, &decoded);
     state_delivery_key(&key, 7, &relay);
     check_stored(overlay, &key, bytes);

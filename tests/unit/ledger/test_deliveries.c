@@ -298,6 +298,12 @@ static struct delivery_record delivery_of(struct rig *rig, const struct batch *b
     return record;
 }
 
+// Blocks enough for a relay to open what it has to.
+static void idle(struct rig *rig) {
+    for (unsigned i = 0; i < 4; i++)
+        rig_block(rig, 1);
+}
+
 // The batch is in, and its sample is drawn.
 static struct delivery_record submit(struct rig *rig, const struct batch *batch) {
     struct tx tx = batch_tx(rig, batch);
@@ -366,6 +372,7 @@ static void what_is_not_opened_in_time_costs_the_stake(void **state) {
         struct tx tx = opening_tx(rig, &batch, delivery.sample[i], 1);
         assert_int_equal(rig_one(rig, &tx), TX_DONE);
     }
+    idle(rig);
     uint64_t pool = rig_supply(rig).pool;
     rig_end_epoch(rig);
     assert_true(rig_relay_state(rig, &record, 0));
@@ -389,6 +396,31 @@ static void a_window_that_a_halt_cut_short_costs_nothing_and_pays_nothing(void *
     assert_int_equal(rig_epoch(rig), 4);
     assert_true(rig_relay_state(rig, &record, 0));
     assert_int_equal(relay_balance(rig, 0), 0);
+}
+
+static void a_ledger_that_stood_still_costs_nobody_the_stake(void **state) {
+    struct rig *rig = *state;
+    struct relay_record record;
+    struct batch batch;
+    deliver(rig, &batch, LEAVES);
+    submit(rig, &batch);
+    rig_block(rig, 3 * RIG_EPOCH_MS); // its window is over, and there was no block in it
+    assert_int_equal(delivery_of(rig, &batch).count, 0);
+    assert_true(rig_relay_state(rig, &record, 0));
+    assert_int_equal(relay_balance(rig, 0), 0);
+}
+
+static void old_directories_go_even_if_epochs_were_passed_over(void **state) {
+    struct rig *rig = *state;
+    rig_relays(rig);
+    rig_end_epoch(rig);
+    rig_end_epoch(rig);
+    assert_true(is_listed(rig, 1, 0) && is_listed(rig, 3, 0));
+    rig_block(rig, 3 * RIG_EPOCH_MS);
+    uint32_t now = rig_epoch(rig);
+    assert_int_equal(now, 6);
+    for (uint32_t epoch = 1; epoch < now; epoch++)
+        assert_int_equal(is_listed(rig, epoch, 0), epoch == 3);
 }
 
 static void a_batch_is_of_the_epoch_before_and_of_a_relay_that_was_listed(void **state) {
@@ -478,6 +510,7 @@ static void what_a_slashed_relay_claimed_besides_goes_with_it(void **state) {
     struct batch first, second;
     deliver(rig, &first, LEAVES);
     submit(rig, &first);
+    idle(rig);
     rig_end_epoch(rig);
     batch_make(&second, 0, 2, LEAVES);
     assert_int_equal(submit(rig, &second).count, LEAVES);
@@ -565,6 +598,7 @@ static void the_same_deliveries_are_not_paid_for_another_epoch(void **state) {
     struct tx tx = opening_tx(rig, &again, record.sample[0], 1);
     tx.opening.set.epoch = 1;
     assert_int_equal(paid(rig, tx), TX_FAILED_RECEIPT);
+    idle(rig);
     rig_end_epoch(rig);
     assert_int_equal(relay_balance(rig, 0), 600);
     rig_end_epoch(rig);
@@ -604,6 +638,8 @@ int main(void) {
         RIG(relays_share_the_reward_by_their_leaves),
         RIG(what_is_not_opened_in_time_costs_the_stake),
         RIG(a_window_that_a_halt_cut_short_costs_nothing_and_pays_nothing),
+        RIG(a_ledger_that_stood_still_costs_nobody_the_stake),
+        RIG(old_directories_go_even_if_epochs_were_passed_over),
         RIG(a_batch_is_of_the_epoch_before_and_of_a_relay_that_was_listed),
         RIG(a_relay_has_one_batch_an_epoch),
         RIG(a_leaf_is_opened_once_and_only_if_it_was_drawn),
