@@ -5,8 +5,15 @@
 int testnet_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int keys_main(int argc, char **argv);
-int account_main(int argc, char **argv);
 
+// The ledger's.
+int account_main(int argc, char **argv);
+int chain_main(int argc, char **argv);
+int relay_main(int argc, char **argv);
+int tx_main(int argc, char **argv);
+int validator_main(int argc, char **argv);
+
+int account_create_main(int argc, char **argv);
 int id_main(int argc, char **argv);
 int contacts_main(int argc, char **argv);
 int send_main(int argc, char **argv);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "crypto/keys.h"
@@ -16,12 +17,15 @@
 #include "testnet/plan.h"
 
 static int make_key(int argc, char **argv) {
-    const struct option options[] = {{.name = NULL}};
     char usage[64];
     snprintf(usage, sizeof(usage), "sotto keys %s FILE", argv[0]);
-    if (options_parse(argc, argv, options, usage,
-                      "Makes a new secret key in FILE (mode 0600, never overwritten) and prints its public key.") !=
-        1) {
+    return key_make(argc, argv, usage,
+                    "Makes a new secret key in FILE (mode 0600, never overwritten) and prints its public key.");
+}
+
+int key_make(int argc, char **argv, const char *usage, const char *about) {
+    const struct option options[] = {{.name = NULL}};
+    if (options_parse(argc, argv, options, usage, about) != 1) {
         fprintf(stderr, "sotto: one file is wanted\n");
         return STATUS_USAGE;
     }
@@ -89,22 +93,6 @@ static int ca_main(int argc, char **argv) {
     return make_ca(argv[1], name, &why) == OK ? 0 : output_error(&why);
 }
 
-// A node's public key: as it is, or that of a key file. A CA elsewhere needs the first only.
-static enum err public_key_of(struct sign_public *out, const char *key, struct buf *why) {
-    uint8_t seed[KEY_SEED_BYTES];
-    struct sign_secret secret;
-    if (hex_decode(out->bytes, sizeof(out->bytes), key) == OK) {
-        return OK;
-    }
-    enum err err = key_file_read(seed, key, why);
-    if (err == OK) {
-        sign_key_from_seed(&secret, out, seed);
-        wipe(&secret, sizeof(secret));
-    }
-    wipe(seed, sizeof(seed));
-    return err;
-}
-
 static enum err certify(const char *dir, const char *key, const char *out_path, struct buf *why) {
     char path[PATH_MAX];
     uint8_t ca_seed[KEY_SEED_BYTES];
@@ -119,7 +107,7 @@ static enum err certify(const char *dir, const char *key, const char *out_path, 
         err = file_read(&ca_pem, path, CA_PEM_MAX, why);
     }
     if (err == OK) {
-        err = public_key_of(&public, key, why);
+        err = key_named(&public, key, why);
     }
     if (err == OK) {
         random_seed((uint8_t *)&serial, sizeof(serial));

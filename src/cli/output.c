@@ -11,6 +11,11 @@ int output_error(const struct buf *why) {
     return 1;
 }
 
+const char *json_text(const json_t *json, const char *member) {
+    const char *text = json_string_value(json_object_get(json, member));
+    return text == NULL ? "" : text;
+}
+
 void output_json(const json_t *json) {
     json_dumpf(json, stdout, JSON_COMPACT);
     putchar('\n');
@@ -79,5 +84,54 @@ void output_ms(const json_t *object, const char *member) {
         printf("%5lld ms", (long long)json_integer_value(ms));
     } else {
         printf("%5s ms", "-");
+    }
+}
+
+static bool is_amount(const json_t *value) {
+    return json_object_size(value) == 2 && json_object_get(value, "grains") != NULL;
+}
+
+static void output_scalar(const json_t *value) {
+    if (json_is_string(value)) {
+        output_text(json_string_value(value));
+    } else if (json_is_integer(value)) {
+        printf("%lld", (long long)json_integer_value(value));
+    } else if (is_amount(value)) {
+        output_text(json_string_value(json_object_get(value, "text")));
+    } else {
+        fputs(json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-", stdout);
+    }
+}
+
+static void output_list(const json_t *list, int indent) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one) {
+        if (json_is_object(one)) {
+            output_fields(one, indent);
+            continue;
+        }
+        printf("%*s", indent, "");
+        output_scalar(one);
+        putchar('\n');
+    }
+}
+
+void output_fields(const json_t *object, int indent) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value) {
+        bool is_inner = json_is_array(value) || (json_is_object(value) && !is_amount(value));
+        printf("%*s%s%-*s%s", indent, "", output_dim(), is_inner ? 0 : 22 - indent, name, output_plain());
+        if (!is_inner) {
+            putchar(' ');
+            output_scalar(value);
+        }
+        putchar('\n');
+        if (json_is_array(value)) {
+            output_list(value, indent + 2);
+        } else if (is_inner) {
+            output_fields(value, indent + 2);
+        }
     }
 }

@@ -15,8 +15,12 @@ const char *output_green(void);
 const char *output_red(void);
 const char *output_dim(void);
 const char *output_plain(void);
+// A text member of an object, "" if it has none.
+const char *json_text(const json_t *json, const char *member);
 // Text of a peer with its control characters made visible.
 void output_text(const char *text);
+// All members of an object for people, a line each, those of inner ones further in.
+void output_fields(const json_t *object, int indent);
 // A time of an API object as "  123 ms", or "    - ms" where it is null: not reached, or not known.
 void output_ms(const json_t *object, const char *member);
 

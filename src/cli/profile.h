@@ -15,7 +15,7 @@ struct profile_options {
 
 struct profile_session {
     char dir[PATH_MAX];
-    char url[64];
+    char url[96];
     char token[PATH_MAX];
     struct http_client *http;
     pid_t node; // started by this command, 0: one ran already

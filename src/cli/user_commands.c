@@ -49,13 +49,8 @@ static int one_call(bool ready, const char *method, const char *path, json_t *bo
     return err == OK ? 0 : output_error(&why);
 }
 
-static const char *text_of(const json_t *json, const char *member) {
-    const char *text = json_string_value(json_object_get(json, member));
-    return text == NULL ? "" : text;
-}
-
 static void print_link(const json_t *json) {
-    puts(text_of(json, "link"));
+    puts(json_text(json, "link"));
 }
 
 int id_main(int argc, char **argv) {
@@ -71,7 +66,7 @@ static void print_contacts(const json_t *json) {
     size_t i;
     json_t *contact;
     json_array_foreach(json_object_get(json, "contacts"), i, contact) {
-        printf("%-20s %s%s\n", text_of(contact, "name"), text_of(contact, "link"),
+        printf("%-20s %s%s\n", json_text(contact, "name"), json_text(contact, "link"),
                json_is_true(json_object_get(contact, "blocked")) ? "  (blocked)" : "");
     }
 }
@@ -114,14 +109,14 @@ static enum err wait_for_state(struct profile_session *session, json_t **message
                                uint64_t timeout_ms, struct buf *why) {
     uint64_t deadline_ms = network_mono_ms() + timeout_ms;
     char path[80];
-    snprintf(path, sizeof(path), "/v1/messages/%s", text_of(*message, "id"));
+    snprintf(path, sizeof(path), "/v1/messages/%s", json_text(*message, "id"));
     for (;;) {
-        const char *state = text_of(*message, "state");
+        const char *state = json_text(*message, "state");
         if (strcmp(state, "acknowledged") == 0 || (!acknowledged && strcmp(state, "stored") == 0)) {
             return OK;
         }
         if (strcmp(state, "failed") == 0 || strcmp(state, "expired") == 0) {
-            return testnet_fail(why, ERR_REFUSED, "%s: %s", state, text_of(*message, "reason"));
+            return testnet_fail(why, ERR_REFUSED, "%s: %s", state, json_text(*message, "reason"));
         }
         if (network_mono_ms() > deadline_ms) {
             return testnet_fail(why, ERR_TIMEOUT,
@@ -187,7 +182,7 @@ int send_main(int argc, char **argv) {
     if (message != NULL && json_option) {
         output_json(message);
     } else if (err == OK) {
-        puts(text_of(message, "state"));
+        puts(json_text(message, "state"));
     }
     json_decref(message);
     if (body != NULL) {
@@ -200,11 +195,11 @@ int send_main(int argc, char **argv) {
 static void print_message(const json_t *message) {
     bool incoming = json_is_true(json_object_get(message, "incoming"));
     printf("%s%s ", output_bold(), incoming ? "<" : ">");
-    output_text(text_of(message, "contact"));
+    output_text(json_text(message, "contact"));
     printf("%s  ", output_plain());
-    output_text(text_of(message, "text"));
+    output_text(json_text(message, "text"));
     if (!incoming) {
-        printf("  %s(%s)%s", output_dim(), text_of(message, "state"), output_plain());
+        printf("  %s(%s)%s", output_dim(), json_text(message, "state"), output_plain());
     }
     putchar('\n');
 }
@@ -259,8 +254,8 @@ static void print_requests(const json_t *json) {
     json_t *request;
     json_array_foreach(json_object_get(json, "requests"), i, request) {
         printf("%lld  %s\n    ", (long long)json_integer_value(json_object_get(request, "number")),
-               text_of(request, "link"));
-        output_text(text_of(request, "text"));
+               json_text(request, "link"));
+        output_text(json_text(request, "text"));
         putchar('\n');
     }
 }
@@ -339,7 +334,7 @@ int backup_main(int argc, char **argv) {
         json_decref(body);
     }
     if (err == OK) {
-        const char *hex = text_of(json, "backup");
+        const char *hex = json_text(json, "backup");
         size_t n = strlen(hex) / 2;
         err = hex_decode(buf_extend(&bytes, n), n, hex);
     }
@@ -465,7 +460,7 @@ int restore_main(int argc, char **argv) {
     return restore_account(dir, argv[1], genesis, port, &why) == OK ? 0 : output_error(&why);
 }
 
-int account_main(int argc, char **argv) {
+int account_create_main(int argc, char **argv) {
     const char *genesis = NULL;
     uint64_t port = API_PORT_DEFAULT;
     const struct option options[] = {
@@ -473,8 +468,9 @@ int account_main(int argc, char **argv) {
         {"genesis", "FILE", "the network's genesis file", .text = &genesis},
         {"api-port", "PORT", "loopback port of your node's API (7990)", .number = &port, .min = 1024, .max = 65535},
         NO_MORE};
-    int left = options_parse(argc, argv, options, "sotto account [options] create", "Makes an account of your own.");
-    if (left != 1 || strcmp(argv[1], "create") != 0 || genesis == NULL) {
+    int left = options_parse(argc, argv, options, "sotto account create [options]",
+                             "Makes an account of your own, to talk to others with.");
+    if (left != 0 || genesis == NULL) {
         fprintf(stderr, "sotto: `sotto account create --genesis FILE` is wanted\n");
         return STATUS_USAGE;
     }

@@ -23,11 +23,11 @@ class Account:
         with open(self.passphrase, "w", encoding="ascii") as file:
             file.write(PASSPHRASE + "\n")
         os.chmod(self.passphrase, 0o600)
-        self.run("account", "create", "--genesis", os.path.join(net.dir, "genesis.sotto"), "--api-port",
-                 free_base_port())
+        sotto("account", "create", "--dir", self.dir, "--passphrase-file", self.passphrase, "--genesis",
+              os.path.join(net.dir, "genesis.sotto"), "--api-port", free_base_port())
 
     def run(self, *arguments, check=True):
-        proxy = ["--proxy", self.proxy] if self.proxy and arguments[0] != "account" else []
+        proxy = ["--proxy", self.proxy] if self.proxy else []
         return sotto(arguments[0], "--dir", self.dir, "--passphrase-file", self.passphrase, *proxy, *arguments[1:],
                      check=check)
 
