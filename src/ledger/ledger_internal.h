@@ -39,8 +39,8 @@ struct peer {
     struct peer_status status;
     struct allowance txs_allowed, answers_allowed;
     uint64_t helped_height; // a decision of that height was sent
-    uint64_t asked_peers_ms;
-    struct buf txs; // for its next TXS frame
+    bool asked_peers;       // whom it knows: no answer yet
+    struct buf txs;         // for its next TXS frame
 };
 
 // A node that can be dialled: a seed, or one that a peer has named.

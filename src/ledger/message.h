@@ -21,7 +21,7 @@ enum ledger_frame {
     FRAME_SUBMIT = 26,      // one transaction whose sender wants to hear what became of it
     FRAME_SUBMITTED = 27,   // its id 32 | verdict 1
     FRAME_GET_PEERS = 28,   // empty
-    FRAME_PEERS = 29,       // validators and followers that can be dialled
+    FRAME_PEERS = 29,       // who can be dialled: the sender, unasked, or those that it has links to
     FRAME_MEMBER = 30,      // proves that the sender holds a validator's key
     // Members' only: validators and those that follow.
     FRAME_PROPOSAL = 48,

@@ -7,8 +7,7 @@
 
 #define DIAL_RETRY_MS 500
 #define DIAL_RETRY_MS_MAX 30000
-#define LINKS_WANTED 16 // beyond the seeds
-#define ASK_PEERS_MS (60 * SECOND_MS)
+#define LINKS_WANTED 16                 // beyond the seeds
 #define ANSWERS_PER_S (4 * 1024 * 1024) // bytes that one peer may make us send
 #define ANSWERS_BURST (2 * ANSWER_BYTES_MAX)
 
@@ -81,6 +80,18 @@ static void tell_membership(struct ledger *ledger, struct step *step, const stru
     peer_send(ledger, step, peer, FRAME_MEMBER, SPAN_OF(body));
 }
 
+// Where others may dial this node.
+static void tell_address(struct ledger *ledger, struct step *step, const struct peer *peer) {
+    struct peer_address self = {.address = ledger->config.address};
+    struct buf body = {0};
+    if (self.address.port == 0)
+        return;
+    memcpy(self.key, ledger->config.self.bytes, 32);
+    peers_encode(&body, &self, 1);
+    peer_send(ledger, step, peer, FRAME_PEERS, buf_span(&body));
+    buf_free(&body);
+}
+
 // ---- coming and going
 
 static void mark_linked(struct ledger *ledger, const struct peer *peer, bool linked) {
@@ -107,6 +118,11 @@ void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, con
     peers_tell_status(ledger, step, peer);
     if (ledger->signer != NULL)
         tell_membership(ledger, step, peer);
+    tell_address(ledger, step, peer);
+    if (!inbound && ledger->known_count < PEERS_KNOWN_MAX) {
+        peer->asked_peers = true;
+        peer_send(ledger, step, peer, FRAME_GET_PEERS, (struct span){NULL, 0});
+    }
 }
 
 void ledger_peer_down(struct ledger *ledger, struct step *step, uint64_t link) {
@@ -214,20 +230,23 @@ static enum err on_get_peers(struct ledger *ledger, struct step *step, struct pe
     return OK;
 }
 
+// Its own address, unasked, or those that it was asked for.
 static enum err on_peers(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
     struct peer_address in[PEERS_MAX];
     size_t count;
     (void)step;
-    if (peer->asked_peers_ms == 0)
-        return ERR_INVALID; // nobody has asked
-    peer->asked_peers_ms = 0;
     if (peers_decode(in, &count, body) != OK)
         return ERR_MALFORMED;
+    bool about_itself = count == 1 && peer->has_id && memcmp(in[0].key, peer->id.bytes, 32) == 0;
+    if (!about_itself && !peer->asked_peers)
+        return ERR_INVALID;
     for (size_t i = 0; i < count; i++) {
         struct relay_id id;
         memcpy(id.bytes, in[i].key, 32);
         known_add(ledger, &id, &in[i].address, false);
     }
+    peer->asked_peers = peer->asked_peers && about_itself;
+    mark_linked(ledger, peer, true);
     return OK;
 }
 

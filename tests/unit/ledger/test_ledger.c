@@ -73,6 +73,20 @@ static void a_follower_follows(void **state) {
     world_free(world);
 }
 
+static void nodes_that_genesis_does_not_name_find_each_other(void **state) {
+    (void)state;
+    struct world *world = world_make(10, 1, 4);
+    world->genesis.seed_count = 1; // the validator
+    genesis_seal(&world->genesis);
+    world_start(world);
+    run_for(world, 5 * SECOND_MS);
+    machine_stop(&world->machines[3]);
+    machine_start(&world->machines[3]); // the others have met the validator meanwhile
+    run_for(world, 5 * SECOND_MS);
+    assert_true(world->machines[3].links[1] != 0 && world->machines[3].links[2] != 0);
+    world_free(world);
+}
+
 static void all_may_die_at_once_and_go_on(void **state) {
     (void)state;
     struct world *world = world_make(7, 4, 4);
@@ -135,6 +149,7 @@ int main(void) {
         cmocka_unit_test(an_idle_chain_makes_a_block_every_two_seconds),
         cmocka_unit_test(three_of_four_go_on_and_the_fourth_catches_up),
         cmocka_unit_test(a_follower_follows),
+        cmocka_unit_test(nodes_that_genesis_does_not_name_find_each_other),
         cmocka_unit_test(all_may_die_at_once_and_go_on),
         cmocka_unit_test(a_wiped_validator_fetches_the_chain_again),
         cmocka_unit_test(a_validator_without_its_log_does_not_start),

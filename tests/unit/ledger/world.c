@@ -148,6 +148,7 @@ void machine_start(struct machine *machine) {
     struct ledger_config config = {.genesis = &world->genesis,
                                    .validator_seed = machine->is_validator ? machine->validator_seed : NULL,
                                    .self = machine->id,
+                                   .address = world->addresses[machine->index],
                                    .mempool_count_max = 10000,
                                    .mempool_bytes_max = 16 << 20,
                                    .txs_per_s_per_peer = 100};
@@ -218,7 +219,8 @@ static void genesis_fill(struct world *world, size_t validators) {
         rng_bytes(&world->rng, machine->validator_seed, 32);
         rng_bytes(&world->rng, machine->id.bytes, 32);
         genesis->seeds[i].id = machine->id;
-        address_of(&genesis->seeds[i].address, i);
+        address_of(&world->addresses[i], i);
+        genesis->seeds[i].address = world->addresses[i];
         machine->is_validator = i < validators;
         if (!machine->is_validator)
             continue;

@@ -52,6 +52,7 @@ struct world {
     struct sign_secret operator; // of the first validator, with most of the grains
     uint64_t hop_ms;
     uint64_t next_link;
+    struct address addresses[NODES_MAX];
     bool cut[NODES_MAX][NODES_MAX]; // from, to: frames are lost
     // What a node does to a frame of its own; false: it does not leave. NULL: nothing.
     bool (*lies)(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body);
