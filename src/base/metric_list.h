@@ -188,6 +188,8 @@
       "Stores, by how they ended")                                                                                    \
     X(METRIC_MAILBOX_DELIVERED, METRIC_COUNTER, "mailbox_messages_delivered_total", "", "Items sent to their owners") \
     X(METRIC_MAILBOX_DELETED, METRIC_COUNTER, "mailbox_messages_deleted_total", "", "Items deleted by their owners")  \
+    X(METRIC_MAILBOX_PROVEN, METRIC_COUNTER, "mailbox_deliveries_proven_total", "",                                   \
+      "Items acknowledged by their recipients, with another replica's receipt to prove it to the ledger")             \
     X(METRIC_MAILBOX_EXPIRED, METRIC_COUNTER, "mailbox_messages_expired_total", "",                                   \
       "Items that expired before they were deleted")                                                                  \
     X(METRIC_MAILBOX_REQUESTS, METRIC_COUNTER, "mailbox_requests_total", "result=\"ok\"", "Owners' requests")         \

@@ -1,5 +1,5 @@
 // Forgetting what has expired: a job looks a slice ahead in the expiry index, the step that gets its result deletes.
-// The same job finds the owners' requests that need not be remembered any longer.
+// The same job finds the owners' requests that need not be remembered any longer, and deliveries that are settled.
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -16,14 +16,20 @@ struct expired {
     struct item_hash hash;
 };
 
+struct key_list {
+    struct key keys[EXPIRE_SLICE];
+    size_t count;
+};
+
 struct expire_job {
     struct mailbox_job base;
-    uint64_t wall_ms;      // entries up to here
-    uint64_t seen_wall_ms; // requests up to here
+    uint64_t wall_ms;       // entries up to here
+    uint64_t seen_wall_ms;  // requests up to here
+    uint32_t settled_epoch; // deliveries up to here
     struct expired expired[EXPIRE_SLICE];
     size_t expired_count;
-    struct key seen[EXPIRE_SLICE];
-    size_t seen_count;
+    struct key_list seen;
+    struct key_list settled;
 };
 
 static bool take_expired(struct expire_job *job, struct span key) {
@@ -33,15 +39,23 @@ static bool take_expired(struct expire_job *job, struct span key) {
     return ++job->expired_count < EXPIRE_SLICE;
 }
 
-static bool take_seen(struct expire_job *job, struct span key) {
-    uint64_t time_ms = 0;
-    if (!key_seen_read(&time_ms, key) || time_ms > job->seen_wall_ms)
-        return false;
-    struct key *next = &job->seen[job->seen_count++];
+// False: the list is full.
+static bool add_key(struct key_list *list, struct span key) {
+    struct key *next = &list->keys[list->count++];
     struct writer w = writer_of(next->bytes, sizeof next->bytes);
     write_bytes(&w, key.p, key.n);
     next->n = w.n;
-    return job->seen_count < EXPIRE_SLICE;
+    return list->count < EXPIRE_SLICE;
+}
+
+static bool take_seen(struct expire_job *job, struct span key) {
+    uint64_t time_ms = 0;
+    return key_seen_read(&time_ms, key) && time_ms <= job->seen_wall_ms && add_key(&job->seen, key);
+}
+
+static bool take_settled(struct expire_job *job, struct span key) {
+    uint32_t epoch = 0;
+    return key_delivery_epoch_read(&epoch, key) && epoch <= job->settled_epoch && add_key(&job->settled, key);
 }
 
 static void scan_table(struct expire_job *job, const struct kv_snapshot *snapshot, char table,
@@ -60,6 +74,7 @@ static void expire_run(struct job *base, const struct kv_snapshot *snapshot) {
     struct expire_job *job = (struct expire_job *)base;
     scan_table(job, snapshot, 'x', take_expired);
     scan_table(job, snapshot, 's', take_seen);
+    scan_table(job, snapshot, 'd', take_settled);
 }
 
 static void expire_free(struct job *base) {
@@ -77,6 +92,7 @@ void expire_tick(struct mailbox *mailbox, struct step *step) {
     job->base.job = (struct job){JOB_OWNER_MAILBOX, true, expire_run, expire_free};
     job->wall_ms = mailbox_wall_ms(mailbox, step);
     job->seen_wall_ms = step->now.wall_ms > SEEN_MS ? step->now.wall_ms - SEEN_MS : 0;
+    job->settled_epoch = deliveries_settled_epoch(mailbox);
     step_start(step, &job->base.job);
 }
 
@@ -94,13 +110,18 @@ static void forget_one(struct mailbox *mailbox, struct step *step, const struct 
     step_delete(step, key_span(&key), KV_LAZY);
 }
 
+static void delete_all(struct step *step, const struct key_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        step_delete(step, key_span(&list->keys[i]), KV_LAZY);
+}
+
 void expire_done(struct mailbox *mailbox, struct step *step, struct mailbox_job *base) {
     const struct expire_job *job = (const struct expire_job *)base;
     mailbox->expiring = false;
     for (size_t i = 0; i < job->expired_count; i++)
         forget_one(mailbox, step, &job->expired[i]);
-    for (size_t i = 0; i < job->seen_count; i++)
-        step_delete(step, key_span(&job->seen[i]), KV_LAZY);
-    if (job->expired_count == EXPIRE_SLICE || job->seen_count == EXPIRE_SLICE)
+    delete_all(step, &job->seen);
+    delete_all(step, &job->settled);
+    if (job->expired_count == EXPIRE_SLICE || job->seen.count == EXPIRE_SLICE || job->settled.count == EXPIRE_SLICE)
         mailbox->expire_at_ms = step->now.mono_ms;
 }

@@ -13,7 +13,8 @@
 #define PROOF_OVERHEAD_BYTES 80
 #define POLICY_OVERHEAD_BYTES (260 + STATE_RECORD_BYTES_MAX)
 
-_Static_assert(TOMBSTONE_SPACE_BYTES + PROOF_OVERHEAD_BYTES + 32 + OP_DELETE_BYTES_MAX < ITEM_SPACE_BYTES,
+_Static_assert(TOMBSTONE_SPACE_BYTES + PROOF_OVERHEAD_BYTES + 32 + OP_DELETE_BYTES_MAX + DELIVERY_RECORD_BYTES_MAX <
+                   ITEM_SPACE_BYTES,
                "to delete a held item needs no space");
 
 // A mutation check: the simulator must find the loss that comes from acknowledging an item before it is on disk.
@@ -229,20 +230,14 @@ static void item_remove(struct step *step, const struct mailbox_id *id, const st
     state->items -= state->items > 0 ? 1 : 0;
 }
 
-// The owner showed the secret that opens the item's commitment: kept with the receipts, for the ledger.
-static void keep_secret(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
-                        const struct delete_entry *what, const struct entry *entry) {
+// Whether the owner showed the secret that opens the item's commitment.
+static bool secret_opens(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
+                         const struct delete_entry *what, const struct entry *entry) {
     struct body body;
     uint8_t commitment[ITEM_COMMITMENT_BYTES];
     commitment_of(commitment, what->secret);
-    if (body_get(mailbox, step, &body, id, entry->number) != OK ||
-        memcmp(commitment, body.item, ITEM_COMMITMENT_BYTES) != 0)
-        return;
-    struct receipts_record record;
-    receipts_get(mailbox, step, &record, id, &what->item);
-    record.has_secret = true;
-    memcpy(record.secret, what->secret, sizeof record.secret);
-    receipts_put(step, &record, id, &what->item);
+    return body_get(mailbox, step, &body, id, entry->number) == OK &&
+           memcmp(commitment, body.item, ITEM_COMMITMENT_BYTES) == 0;
 }
 
 // No item can outlive its deletion by more: it was accepted before it was deleted. The slack is for clocks.
@@ -352,7 +347,8 @@ static enum op_status delete_one(struct mailbox *mailbox, struct step *step, str
     if (!known && !has_room_for_tombstone(mailbox, deletion))
         return OP_MAILBOX_FULL;
     if (known) {
-        keep_secret(mailbox, step, &op->mailbox, what, &old);
+        if (secret_opens(mailbox, step, &op->mailbox, what, &old))
+            delivery_secret(mailbox, step, &op->mailbox, &old, what);
         item_remove(step, &op->mailbox, &old, &deletion->state);
     } else {
         expiry_put(step, &op->mailbox, &what->item, tombstone.expiry_ms);

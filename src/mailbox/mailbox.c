@@ -7,6 +7,7 @@
 struct mailbox *mailbox_new(const struct mailbox_config *config, const struct mailbox_ports *ports) {
     ASSERT(config->genesis->replicas >= 1 && config->genesis->replicas <= REPLICAS_MAX);
     ASSERT(config->genesis->quorum >= 1 && config->genesis->quorum <= config->genesis->replicas);
+    ASSERT(config->deliveries_max >= 1 && config->deliveries_max <= MAILBOX_DELIVERIES_MAX);
     ASSERT(config->receipt_timeout_ms >= 3 && config->repair_interval_ms > 0); // deadlines that pass
     struct mailbox *mailbox = NEW(struct mailbox);
     mailbox->config = *config;

@@ -20,7 +20,11 @@ struct mailbox_config {
     uint32_t pending_max;               // stores waiting for other replicas' receipts
     uint32_t receipt_timeout_ms;        // then OP_NO_QUORUM
     uint64_t repair_interval_ms;
+    uint32_t deliveries_max; // proven ones that are kept of an epoch, at most MAILBOX_DELIVERIES_MAX
 };
+
+// Paths of 20 hashes keep an opening far below the largest transaction, and the leaves take 32 MiB while they are made.
+#define MAILBOX_DELIVERIES_MAX (UINT32_C(1) << 20)
 
 struct mailbox_ports {
     void *ctx;
@@ -50,5 +54,16 @@ void mailbox_disk_space(struct mailbox *mailbox, struct step *step, uint64_t fre
 void mailbox_job_done(struct mailbox *mailbox, struct step *step, struct job *job); // takes the job
 void mailbox_tick(struct mailbox *mailbox, struct step *step);
 uint64_t mailbox_next_ms(const struct mailbox *mailbox);
+
+// Proofs of delivery, for the ledger. From here on no delivery of that epoch is taken any more, so that the batch made
+// of them stays what it is; durable with this step. Returns how many there are.
+uint32_t mailbox_deliveries_close(struct mailbox *mailbox, struct step *step, uint32_t epoch);
+// For jobs, over a snapshot: the leaves of an epoch in increasing order, at most `max`; `*leaves` is the caller's to
+// free. Returns how many.
+uint32_t mailbox_deliveries_leaves(struct hash **leaves, const struct kv_snapshot *snapshot, uint32_t epoch,
+                                   uint32_t max);
+// One of them. ERR_NOT_FOUND, ERR_CORRUPT.
+enum err mailbox_delivery(struct delivery *out, const struct kv_snapshot *snapshot, uint32_t epoch,
+                          const struct hash *leaf);
 
 #endif

@@ -7,6 +7,7 @@
 //   subscribe.c  pushes                                   expire.c     forgetting what has expired
 //   repair.c     comparing with other homes               transfer.c   offering what others should hold
 //   scan.c       walking over all entries            offer.c      answering what others offer
+//   deliveries.c what proves to the ledger that items were delivered
 #ifndef SOTTO_MAILBOX_MAILBOX_INTERNAL_H
 #define SOTTO_MAILBOX_MAILBOX_INTERNAL_H
 
@@ -238,6 +239,18 @@ uint64_t subscribe_next_ms(const struct mailbox *mailbox);
 
 void expire_tick(struct mailbox *mailbox, struct step *step);
 void expire_done(struct mailbox *mailbox, struct step *step, struct mailbox_job *job);
+
+// ---- deliveries.c: what proves to the ledger that items were delivered ----
+
+// The recipient of a held item has shown the secret that opens its commitment.
+void delivery_secret(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id, const struct entry *item,
+                     const struct delete_entry *what);
+// The receipts of a set, to be kept beside the item or its tombstone, with which a delivery is proved.
+void delivery_receipts(struct mailbox *mailbox, struct step *step, const struct mailbox_id *id,
+                       const struct item_hash *hash, const struct replica_set *set, const struct receipt *receipts,
+                       size_t count);
+// The last epoch whose deliveries the ledger has settled by now, so that they are wanted no more; 0: none.
+uint32_t deliveries_settled_epoch(const struct mailbox *mailbox);
 
 // ---- mailbox.c ----
 

@@ -69,6 +69,19 @@ void key_seen(struct key *out, uint64_t time_ms, const uint8_t tag[static SEEN_T
     out->n = w.n;
 }
 
+void key_delivery_epoch(struct key *out, uint32_t epoch) {
+    struct writer w = key_begin(out, 'd');
+    write_u32(&w, epoch);
+    out->n = w.n;
+}
+
+void key_delivery(struct key *out, uint32_t epoch, const struct hash *leaf) {
+    struct writer w = key_begin(out, 'd');
+    write_u32(&w, epoch);
+    write_bytes(&w, leaf->bytes, sizeof leaf->bytes);
+    out->n = w.n;
+}
+
 void key_totals(struct key *out) {
     key_table(out, 't');
 }
@@ -115,6 +128,19 @@ bool key_seen_read(uint64_t *time_ms, struct span key) {
     *time_ms = read_u64(&r);
     read_span(&r, SEEN_TAG_BYTES);
     return reader_done(&r);
+}
+
+bool key_delivery_read(uint32_t *epoch, struct hash *leaf, struct span key) {
+    struct reader r = key_reader(key, 'd');
+    *epoch = read_u32(&r);
+    read_bytes(&r, leaf->bytes, sizeof leaf->bytes);
+    return reader_done(&r);
+}
+
+bool key_delivery_epoch_read(uint32_t *epoch, struct span key) {
+    struct reader r = key_reader(key, 'd');
+    *epoch = read_u32(&r);
+    return reader_ok(&r);
 }
 
 // ---- entries and bodies ----
@@ -291,6 +317,40 @@ enum err receipts_decode(struct receipts_record *out, struct span record) {
     if (out->has_set)
         read_receipts(&r, out);
     return reader_done(&r) ? OK : ERR_CORRUPT;
+}
+
+// ---- deliveries ----
+
+size_t delivery_encode(uint8_t out[static DELIVERY_RECORD_BYTES_MAX], const struct delivery *delivery) {
+    struct writer w = writer_of(out, DELIVERY_RECORD_BYTES_MAX);
+    write_bytes(&w, delivery->secret, sizeof delivery->secret);
+    replica_set_write(&w, &delivery->set);
+    write_bytes(&w, delivery->inner.bytes, sizeof delivery->inner.bytes);
+    write_u8(&w, delivery->signer);
+    write_bytes(&w, delivery->receipt.bytes, sizeof delivery->receipt.bytes);
+    return w.n;
+}
+
+enum err delivery_decode(struct delivery *out, struct span record) {
+    struct reader r = reader_of(record);
+    read_bytes(&r, out->secret, sizeof out->secret);
+    replica_set_read(&r, &out->set);
+    read_bytes(&r, out->inner.bytes, sizeof out->inner.bytes);
+    out->signer = read_u8(&r);
+    read_bytes(&r, out->receipt.bytes, sizeof out->receipt.bytes);
+    return reader_done(&r) && out->signer < out->set.count ? OK : ERR_CORRUPT;
+}
+
+void delivery_epoch_encode(uint8_t out[static DELIVERY_EPOCH_RECORD_BYTES], const struct delivery_epoch *epoch) {
+    store_u32(out, epoch->count);
+    out[4] = epoch->closed;
+}
+
+enum err delivery_epoch_decode(struct delivery_epoch *out, struct span record) {
+    if (record.n != DELIVERY_EPOCH_RECORD_BYTES || record.p[4] > 1)
+        return ERR_CORRUPT;
+    *out = (struct delivery_epoch){load_u32(record.p), record.p[4] == 1};
+    return OK;
 }
 
 // ---- totals ----

@@ -13,6 +13,8 @@
 //                                                     4)
 //   receipts  'r' mailbox 32 | item hash 32        -> has secret 1 | secret 32 | has set 1 | set and receipts
 //   seen      's' time 8 | tag 16                  -> nothing: an owner's request that was executed
+//   delivery  'd' epoch 4 | leaf 32                -> secret 32 | set | inner 32 | signer 1 | signature 64
+//   epoch     'd' epoch 4                          -> deliveries proven in it 4 | closed 1
 //   totals    't'                                  -> items 8 | entries 8 | bytes 8
 //
 // A (mailbox, item hash) has one entry: absent, held, or deleted; so an item and its tombstone can never stand
@@ -45,6 +47,9 @@ void key_state(struct key *out, const struct mailbox_id *mailbox);
 void key_receipts(struct key *out, const struct mailbox_id *mailbox, const struct item_hash *hash);
 void key_seen(struct key *out, uint64_t time_ms, const uint8_t tag[static SEEN_TAG_BYTES]);
 void key_totals(struct key *out);
+// Deliveries sort by epoch, then by leaf; what is known of an epoch as a whole stands before its leaves.
+void key_delivery(struct key *out, uint32_t epoch, const struct hash *leaf);
+void key_delivery_epoch(struct key *out, uint32_t epoch);
 // Where scans begin, and whether a key is still of the table.
 void key_table(struct key *out, char table);
 bool key_in_table(struct span key, char table);
@@ -53,6 +58,8 @@ bool key_entry_read(struct mailbox_id *mailbox, struct item_hash *hash, struct s
 bool key_expiry_read(uint64_t *expiry_ms, struct mailbox_id *mailbox, struct item_hash *hash, struct span key);
 bool key_body_read(struct mailbox_id *mailbox, uint64_t *arrival, struct span key);
 bool key_seen_read(uint64_t *time_ms, struct span key);
+bool key_delivery_read(uint32_t *epoch, struct hash *leaf, struct span key);
+bool key_delivery_epoch_read(uint32_t *epoch, struct span key); // of either
 
 // An operation of the owner's as evidence: what any replica can verify.
 struct proof {
@@ -127,6 +134,22 @@ struct receipts_record {
 
 size_t receipts_encode(uint8_t out[static RECEIPTS_RECORD_BYTES_MAX], const struct receipts_record *record);
 enum err receipts_decode(struct receipts_record *out, struct span record);
+
+#define DELIVERY_RECORD_BYTES_MAX (DELIVERY_SECRET_BYTES + 4 + 1 + 32 * REPLICAS_MAX + 32 + 1 + 64)
+
+size_t delivery_encode(uint8_t out[static DELIVERY_RECORD_BYTES_MAX], const struct delivery *delivery);
+enum err delivery_decode(struct delivery *out, struct span record);
+
+// The deliveries of an epoch as a whole.
+struct delivery_epoch {
+    uint32_t count;
+    bool closed; // its batch is being made, or was: no more are taken
+};
+
+#define DELIVERY_EPOCH_RECORD_BYTES 5
+
+void delivery_epoch_encode(uint8_t out[static DELIVERY_EPOCH_RECORD_BYTES], const struct delivery_epoch *epoch);
+enum err delivery_epoch_decode(struct delivery_epoch *out, struct span record);
 
 struct totals {
     uint64_t items;

@@ -75,18 +75,8 @@ static void answer(struct mailbox *mailbox, struct step *step, struct pending *p
 
 // Each replica of the set keeps the receipts of the others (with them a delivery is proved later).
 static void finish(struct mailbox *mailbox, struct step *step, struct pending *pending) {
-    struct entry entry;
-    struct receipts_record record;
-    // Beside an entry only: nobody would ever forget them after one that has expired meanwhile.
-    if (entry_get(mailbox, step, &entry, &pending->mailbox, &pending->item) == OK) {
-        receipts_get(mailbox, step, &record, &pending->mailbox, &pending->item);
-        record.has_set = true;
-        record.set = pending->set;
-        record.receipt_count = pending->receipt_count;
-        memcpy(record.receipts, pending->receipts, sizeof record.receipts);
-        receipts_put(step, &record, &pending->mailbox, &pending->item);
-    }
-
+    delivery_receipts(mailbox, step, &pending->mailbox, &pending->item, &pending->set, pending->receipts,
+                      pending->receipt_count);
     struct replica_message message = {.kind = REPLICA_RECEIPTS,
                                       .mailbox = pending->mailbox,
                                       .hash = pending->item,
@@ -312,19 +302,11 @@ void store_replicate(struct mailbox *mailbox, struct step *step, const struct re
 
 void store_receipts(struct mailbox *mailbox, struct step *step, const struct relay_id *from,
                     const struct replica_message *message) {
-    struct entry entry;
-    struct receipts_record record;
     // Looked at only when they are used: verifying them here would double the cost of a store.
-    if (index_in(&message->set, &mailbox->config.self) == message->set.count ||
-        index_in(&message->set, from) == message->set.count ||
-        entry_get(mailbox, step, &entry, &message->mailbox, &message->hash) != OK || entry.kind == ENTRY_POLICY)
-        return;
-    receipts_get(mailbox, step, &record, &message->mailbox, &message->hash);
-    record.has_set = true;
-    record.set = message->set;
-    record.receipt_count = message->receipt_count;
-    memcpy(record.receipts, message->receipts, sizeof record.receipts);
-    receipts_put(step, &record, &message->mailbox, &message->hash);
+    if (index_in(&message->set, &mailbox->config.self) < message->set.count &&
+        index_in(&message->set, from) < message->set.count)
+        delivery_receipts(mailbox, step, &message->mailbox, &message->hash, &message->set, message->receipts,
+                          message->receipt_count);
 }
 
 // ---- back at the executing replica ----

@@ -12,6 +12,9 @@
 #define PENDING_STORES_MAX 10000
 #define RECEIPT_TIMEOUT_MS 3000 // three attempts: a slow sync must not make a replica look dead
 #define REPAIR_INTERVAL_MS (5 * MINUTE_MS)
+// Of an epoch: with three epochs kept at most 60 MB of disk; their batch takes 2 MiB while it is made, its openings 6
+// MiB.
+#define DELIVERIES_MAX 65536
 #define POLL_INTERVAL_MS (60 * SECOND_MS)
 
 // relay
@@ -174,7 +177,8 @@ static enum err new_relay(struct node *node, struct buf *why) {
                                      .subscriptions_max = SUBSCRIPTIONS_MAX,
                                      .pending_max = PENDING_STORES_MAX,
                                      .receipt_timeout_ms = RECEIPT_TIMEOUT_MS,
-                                     .repair_interval_ms = REPAIR_INTERVAL_MS};
+                                     .repair_interval_ms = REPAIR_INTERVAL_MS,
+                                     .deliveries_max = DELIVERIES_MAX};
     struct mailbox_ports mailbox_ports = {.ctx = node,
                                           .reply = mailbox_port_reply,
                                           .to_replica = mailbox_port_to_replica,

@@ -171,6 +171,16 @@ enum err receipt_verify(const struct receipt *receipt, const struct network_id *
 enum err receipt_verify_inner(const struct signature *signature, size_t signer, const struct network_id *network,
                               const struct replica_set *set, const uint8_t commitment[static ITEM_COMMITMENT_BYTES],
                               const struct hash *inner);
+// What proves a delivery to the ledger: the secret that an item's recipient revealed, and another replica's receipt,
+// with its inner hash in place of mailbox and item. The relay that was paid for it is in the set, and not the signer.
+struct delivery {
+    uint8_t secret[DELIVERY_SECRET_BYTES];
+    struct replica_set set;
+    struct hash inner;
+    uint8_t signer; // index into the set
+    struct signature receipt;
+};
+
 // A leaf of relay Q's delivery batch for the secret s of an item: H("sotto delivery leaf 1", s, Q).
 void delivery_leaf_of(struct hash *out, const uint8_t secret[static DELIVERY_SECRET_BYTES],
                       const struct relay_id *relay);

@@ -113,7 +113,8 @@ static struct replica *replica_new(struct kv *kv) {
                                           .subscriptions_max = 1000,
                                           .pending_max = 1000,
                                           .receipt_timeout_ms = 3000,
-                                          .repair_interval_ms = HOUR_MS};
+                                          .repair_interval_ms = HOUR_MS,
+                                          .deliveries_max = 65536};
     const struct mailbox_ports ports = {replica, on_reply, on_message, on_reachable};
     replica->mailbox = mailbox_new(&config, &ports);
     struct step step = step_of(replica);

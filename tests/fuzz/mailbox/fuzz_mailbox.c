@@ -113,7 +113,8 @@ static struct store *store_new(void) {
                                           .subscriptions_max = 8,
                                           .pending_max = 8,
                                           .receipt_timeout_ms = 3000,
-                                          .repair_interval_ms = 30000};
+                                          .repair_interval_ms = 30000,
+                                          .deliveries_max = 8};
     const struct mailbox_ports ports = {store, on_reply, on_message, on_reachable};
     store->mailbox = mailbox_new(&config, &ports);
     struct step step = step_of(store);

@@ -67,6 +67,7 @@ struct world {
     struct rng rng;
     uint64_t bytes_max;
     uint64_t mailbox_bytes_max;
+    uint32_t deliveries_max;
     uint64_t messages_sent;
     unsigned loss_percent;
     bool shuffle; // messages and jobs in any order
@@ -296,7 +297,8 @@ static inline void world_node_config(const struct world *w, size_t i, struct mai
                                       .subscriptions_max = 1000,
                                       .pending_max = 100,
                                       .receipt_timeout_ms = 3000,
-                                      .repair_interval_ms = 30000};
+                                      .repair_interval_ms = 30000,
+                                      .deliveries_max = w->deliveries_max};
 }
 
 static inline void world_up(struct world *w, size_t i) {
@@ -438,6 +440,7 @@ static inline struct world *world_new(size_t count, uint64_t seed) {
     w->count = count;
     w->bytes_max = 100 * 1024 * 1024;
     w->mailbox_bytes_max = 10 * 1024 * 1024;
+    w->deliveries_max = 100;
     w->genesis = (struct genesis){.genesis_ms = WORLD_GENESIS_MS,
                                   .epoch_ms = WORLD_EPOCH_MS,
                                   .replicas = 3,
