@@ -470,7 +470,8 @@ void outbox_due(struct client *client, struct step *step, struct outbox_entry *e
 void outbox_reply(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply);
 void outbox_acknowledged(struct client *client, struct step *step, struct contact *contact,
                          const struct message_id *id);
-// The contact has named another mailbox: what the one before did not take is sent there.
+// The contact has named a mailbox, the first or another: what went elsewhere and is not acknowledged will be sent
+// there.
 void outbox_moved(struct client *client, struct step *step, struct contact *contact);
 void outbox_late_release(struct client *client, struct exchange *exchange); // it ends
 void outbox_stamped(struct client *client, struct step *step, uint64_t number, unsigned bits, uint64_t stamp);

@@ -122,14 +122,12 @@ void contact_learn(struct client *client, struct step *step, struct contact *con
     struct contact_state *state = &contact->state;
     if (token_is_stranger(token) || (state->established && version <= state->peer_version))
         return;
-    bool moved = state->established;
     state->established = true;
     state->peer_mailbox = *mailbox;
     state->peer_token = *token;
     state->peer_version = version;
     store_contact(step, state);
-    if (moved)
-        outbox_moved(client, step, contact);
+    outbox_moved(client, step, contact);
 }
 
 void contact_record_fill(struct contact_record *out, const struct client *client, const struct contact *contact) {

@@ -1,10 +1,11 @@
 // What must reach somebody: texts until they are acknowledged, acknowledgements until they are stored.
 //
 //   WAITING --(window, reply mailbox known to its replicas)--> SEALED --(q receipts)--> STORED --(ack)--> gone
-//      '------------------------------ expiry: shown as expired ------------------------'
+//      |                                                         ^--(another mailbox)---'  |
+//      '------------------------------ expiry: shown as expired ---------------------------'
 //
 // The bytes of an item are final once sealed: every retry sends the same, on a new route, to the next replica; unless
-// the recipient has named another mailbox meanwhile.
+// the recipient has named another mailbox meanwhile, or our clock was so far ahead that no replica takes the item.
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +13,31 @@
 #include "client/client_internal.h"
 #include "client/link.h"
 
+// So long may the acknowledgement of what a former mailbox has stored still be under way.
+#define FORMER_MS MINUTE_MS
+
 // ---- the lists
+
+// In order, into those not yet stored.
+static void pending_link(struct outbox_entry *entry) {
+    struct contact *contact = entry->contact;
+    struct outbox_entry *before = entry->previous;
+    while (before != NULL && before->state.phase == OUTBOX_STORED)
+        before = before->previous;
+    struct outbox_entry **place = before != NULL ? &before->pending_next : &contact->pending_first;
+    entry->pending_previous = before;
+    entry->pending_next = *place;
+    *(*place != NULL ? &(*place)->pending_previous : &contact->pending_last) = entry;
+    *place = entry;
+}
 
 static void entry_link(struct client *client, struct outbox_entry *entry) {
     struct contact *contact = entry->contact;
     entry->previous = contact->last;
     *(contact->last != NULL ? &contact->last->next : &contact->first) = entry;
     contact->last = entry;
-    if (entry->state.phase != OUTBOX_STORED) {
-        entry->pending_previous = contact->pending_last;
-        *(contact->pending_last != NULL ? &contact->pending_last->pending_next : &contact->pending_first) = entry;
-        contact->pending_last = entry;
-    }
+    if (entry->state.phase != OUTBOX_STORED)
+        pending_link(entry);
     bool text = entry->state.kind == LETTER_TEXT;
     contact->sealed += entry->state.phase == OUTBOX_SEALED;
     contact->acks_out += !text && entry->state.phase == OUTBOX_SEALED;
@@ -81,10 +95,18 @@ static void entry_remove(struct client *client, struct step *step, struct outbox
     metric_set(step->env->metrics, METRIC_CLIENT_OUTBOX, (int64_t)client->outbox.count);
 }
 
+// Sealed for a mailbox other than the one that the contact has named last.
+static bool is_misdirected(const struct outbox_entry *entry) {
+    const struct contact_state *contact = &entry->contact->state;
+    return entry->state.phase != OUTBOX_WAITING && contact->established &&
+           !mailbox_id_equal(&entry->state.mailbox, &contact->peer_mailbox);
+}
+
 static void entry_schedule(struct client *client, struct step *step, struct outbox_entry *entry) {
     uint64_t at_ms = client_mono_of(step, entry->state.expiry_ms);
     // What is due already waits for a link, not for time.
-    bool later = entry->state.phase == OUTBOX_SEALED && !entry->stamping && entry->next_ms > step->now.mono_ms;
+    bool again = entry->state.phase == OUTBOX_SEALED ? !entry->stamping : is_misdirected(entry);
+    bool later = again && entry->next_ms > step->now.mono_ms;
     if (later && entry->next_ms < at_ms)
         at_ms = entry->next_ms;
     client_wake(client, &entry->wake_ms, at_ms, WAKE_OUTBOX, entry->state.number);
@@ -96,6 +118,8 @@ static struct outbox_entry *entry_new(struct client *client, struct step *step, 
     entry->state = *state;
     entry->contact = contact;
     entry->wake_ms = entry->began_ms = TIME_NEVER;
+    if (state->phase == OUTBOX_STORED)
+        entry->next_ms = step->now.mono_ms + FORMER_MS;
     entry_link(client, entry);
     entry_schedule(client, step, entry);
     metric_set(step->env->metrics, METRIC_CLIENT_OUTBOX, (int64_t)client->outbox.count);
@@ -155,6 +179,19 @@ static void state_set(struct client *client, struct step *step, struct outbox_en
 }
 
 // ---- sealing
+
+// A little below the longest lifetime that relays accept, so that a clock slightly ahead does no harm.
+static uint64_t expiry_from(const struct client *client, const struct step *step) {
+    uint64_t lifetime_ms = client->config.genesis->item_lifetime_ms;
+    uint64_t slack_ms = lifetime_ms / 10 < 5 * MINUTE_MS ? lifetime_ms / 10 : 5 * MINUTE_MS;
+    uint64_t expiry_ms = step->now.wall_ms + lifetime_ms - slack_ms;
+    return expiry_ms - expiry_ms % SECOND_MS; // no finer than needed: replicas see it
+}
+
+// No replica takes what is to live for so long: our clock was ahead when this was written.
+static bool outlives(const struct client *client, const struct step *step, const struct outbox_entry *entry) {
+    return entry->state.expiry_ms > step->now.wall_ms + client->config.genesis->item_lifetime_ms;
+}
 
 // The lowest of our sequences to this contact that is not settled.
 static uint64_t floor_of(const struct contact *contact) {
@@ -221,6 +258,9 @@ static bool item_make(struct client *client, struct step *step, struct outbox_en
     struct letter letter;
     struct message_record record = {0};
     uint8_t item[ITEM_BYTES];
+    if (outlives(client, step, entry))
+        entry->state.expiry_ms = expiry_from(client, step);
+    entry->state.stamped = false;
     letter_fill(client, step, &letter, entry, own);
     if (letter.kind == LETTER_ACK)
         letter.text = span_of(entry->state.acks, entry->state.ack_count * sizeof(entry->state.acks[0]));
@@ -247,26 +287,37 @@ static bool entry_seal(struct client *client, struct step *step, struct outbox_e
     return true;
 }
 
-static bool is_misdirected(const struct outbox_entry *entry) {
-    const struct contact_state *contact = &entry->contact->state;
-    return entry->state.phase == OUTBOX_SEALED && contact->established &&
-           !mailbox_id_equal(&entry->state.mailbox, &contact->peer_mailbox);
-}
-
 // Twice on its way under one message id, at worst; it is shown once.
-static void entry_redirect(struct client *client, struct step *step, struct outbox_entry *entry) {
+static bool entry_seal_anew(struct client *client, struct step *step, struct outbox_entry *entry) {
     const struct own_mailbox *own = table_find(&client->mailboxes, entry->contact->state.mailbox);
     if (own == NULL || !own->state.ready || !item_make(client, step, entry))
-        return;
+        return false;
     entry->attempts = 0;
-    entry->stamping = false; // tokens of contacts need none
+    return true;
+}
+
+// Stored, but where the contact reads no more, or had no room for a stranger, or refused it: what comes later would
+// wait for it there.
+static void entry_reopen(struct client *client, struct step *step, struct outbox_entry *entry) {
+    entry->next_ms = step->now.mono_ms + client_retry_ms(0);
+    if (!entry_seal_anew(client, step, entry))
+        return;
+    entry->next_ms = step->now.mono_ms;
+    entry->state.phase = OUTBOX_SEALED;
+    entry->contact->sealed++;
+    pending_link(entry);
     store_outbox(step, &entry->state);
 }
 
 void outbox_moved(struct client *client, struct step *step, struct contact *contact) {
-    for (struct outbox_entry *entry = contact->pending_first; entry != NULL; entry = entry->pending_next)
-        if (is_misdirected(entry) && entry->attempts > 1)
+    for (struct outbox_entry *entry = contact->first; entry != NULL; entry = entry->next) {
+        if (is_misdirected(entry) && entry->state.phase == OUTBOX_STORED) {
+            entry->next_ms = step->now.mono_ms + FORMER_MS;
+            entry_schedule(client, step, entry);
+        } else if (is_misdirected(entry) && entry->attempts > 1) {
             entry->next_ms = step->now.mono_ms;
+        }
+    }
     outbox_pump(client, step, contact);
 }
 
@@ -320,8 +371,9 @@ static void entry_send(struct client *client, struct step *step, struct outbox_e
     struct relay_id order[PLACEMENT_RANKS], proper[PLACEMENT_RANKS];
     struct path_plan plan;
     struct path_aim aim = {.candidates = order, .replicas = proper};
-    if (entry->attempts > 0 && is_misdirected(entry))
-        entry_redirect(client, step, entry);
+    bool anew = (entry->attempts > 0 && is_misdirected(entry)) || outlives(client, step, entry);
+    if (anew && entry_seal_anew(client, step, entry))
+        store_outbox(step, &entry->state);
     if (find_item(step, entry->state.number, item) != OK) {
         client_break(client, step, ERR_CORRUPT, "the database is damaged: an outgoing message is missing");
         return;
@@ -365,10 +417,14 @@ static void entry_expire(struct client *client, struct step *step, struct outbox
 
 void outbox_due(struct client *client, struct step *step, struct outbox_entry *entry) {
     struct contact *contact = entry->contact;
-    if (entry->state.expiry_ms <= step->now.wall_ms)
+    bool former = entry->state.phase == OUTBOX_STORED && is_misdirected(entry);
+    if (entry->state.expiry_ms <= step->now.wall_ms) {
         entry_expire(client, step, entry);
-    else
+    } else {
+        if (former && step->now.mono_ms >= entry->next_ms)
+            entry_reopen(client, step, entry);
         entry_schedule(client, step, entry); // its clock may have been set back
+    }
     outbox_pump(client, step, contact);
 }
 
@@ -440,6 +496,7 @@ static void entry_stored(struct client *client, struct step *step, struct outbox
         return;
     }
     entry->reason = REASON_NONE;
+    entry->next_ms = step->now.mono_ms + FORMER_MS;
     phase_set(entry, OUTBOX_STORED);
     store_outbox(step, &entry->state);
     record_change(client, step, entry->state.cursor, &change, REASON_NONE);
@@ -586,14 +643,6 @@ void outbox_acknowledged(struct client *client, struct step *step, struct contac
 }
 
 // ---- what goes in
-
-// A little below the longest lifetime that relays accept, so that a clock slightly ahead does no harm.
-static uint64_t expiry_from(const struct client *client, const struct step *step) {
-    uint64_t lifetime_ms = client->config.genesis->item_lifetime_ms;
-    uint64_t slack_ms = lifetime_ms / 10 < 5 * MINUTE_MS ? lifetime_ms / 10 : 5 * MINUTE_MS;
-    uint64_t expiry_ms = step->now.wall_ms + lifetime_ms - slack_ms;
-    return expiry_ms - expiry_ms % SECOND_MS; // no finer than needed: replicas see it
-}
 
 enum err outbox_text(struct client *client, struct step *step, struct message_record *record, const char **reason,
                      struct contact *contact, struct span text) {

@@ -100,6 +100,23 @@ static void nothing_waits_for_what_the_sender_says_has_expired(void **state) {
     world_free(scene.world);
 }
 
+static void what_comes_after_a_wrong_clock_ended_the_wait_for_it_is_late_and_not_lost(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, 23);
+    make_eve_a_contact(&scene);
+    eve_says(&scene, 1, 1, "a");
+    eve_says(&scene, 3, 1, "c");
+    scene.eve.lifetime_ms = 6 * DAY_MS; // what comes next does not expire by that clock, nor by ours
+    scene.world->now.wall_ms += 2 * DAY_MS;
+    eve_says(&scene, 4, 1, "d");
+    scene.world->now.wall_ms -= 2 * DAY_MS;
+    scene.eve.lifetime_ms = 0;
+    eve_says(&scene, 2, 1, "b");
+    assert_received(&scene, "acdb");
+    world_free(scene.world);
+}
+
 static void held_messages_survive_a_restart(void **state) {
     (void)state;
     struct scene scene;
@@ -378,6 +395,7 @@ int main(void) {
         cmocka_unit_test(a_message_does_not_wait_for_those_below_the_senders_floor),
         cmocka_unit_test(a_held_message_is_shown_when_the_gap_before_it_has_expired),
         cmocka_unit_test(nothing_waits_for_what_the_sender_says_has_expired),
+        cmocka_unit_test(what_comes_after_a_wrong_clock_ended_the_wait_for_it_is_late_and_not_lost),
         cmocka_unit_test(held_messages_survive_a_restart),
         cmocka_unit_test(no_more_than_a_bounded_number_of_messages_waits_for_a_gap),
         cmocka_unit_test(a_new_stream_starts_its_sequences_anew),

@@ -368,6 +368,13 @@ static void a_removed_contact_can_no_longer_write(void **state) {
     world_free(scene.world);
 }
 
+static void assert_shown_in_order(const struct user *user, size_t count) {
+    const struct message_record *in[8];
+    assert_int_equal(received(user, in, 8), count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(in[i]->text.p[0], '1' + (int)i);
+}
+
 static void what_a_retired_mailbox_refuses_goes_to_the_next_one_in_order(void **state) {
     (void)state;
     struct scene scene;
@@ -386,10 +393,60 @@ static void what_a_retired_mailbox_refuses_goes_to_the_next_one_in_order(void **
     assert_int_equal(state_of(scene.bob, &first), MESSAGE_ACKNOWLEDGED);
     assert_int_equal(state_of(scene.bob, &second), MESSAGE_ACKNOWLEDGED);
     assert_int_equal(state_of(scene.bob, &third), MESSAGE_ACKNOWLEDGED);
-    const struct message_record *in[8];
-    assert_int_equal(received(scene.alice, in, 8), 3);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(in[i]->text.p[0], '1' + i);
+    assert_shown_in_order(scene.alice, 3);
+    world_free(scene.world);
+}
+
+static void answer_request(struct user *user, enum client_op op, const char *name) {
+    struct client_request request = {.op = op, .cursor = user->requests[user->request_count - 1].number};
+    memcpy(request.name, name, strlen(name));
+    assert_int_equal(ask(user, &request)->err, OK);
+}
+
+static void a_refused_request_comes_again_when_a_later_one_is_accepted(void **state) {
+    (void)state;
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct scene scene;
+        scene_make(&scene, 34);
+        assert_int_equal(add_contact(scene.alice, "bob", scene.bob)->err, OK);
+        struct message_id first = send_ok(scene.alice, "bob", "1");
+        run_for(scene.world, SECOND_MS);
+        answer_request(scene.bob, CLIENT_REQUEST_REFUSE, "");
+        struct message_id second = send_ok(scene.alice, "bob", "2");
+        run_for(scene.world, SECOND_MS);
+        answer_request(scene.bob, CLIENT_REQUEST_ACCEPT, "alice");
+        run_for(scene.world, 10 * SECOND_MS);
+        assert_int_equal(state_of(scene.alice, &second), MESSAGE_ACKNOWLEDGED);
+        assert_int_equal(state_of(scene.alice, &first), MESSAGE_STORED);
+        if (restarts > 0) {
+            user_crash(scene.alice);
+            user_start(scene.alice);
+        }
+        struct message_id third = send_ok(scene.alice, "bob", "3");
+        run_for(scene.world, 2 * MINUTE_MS);
+        assert_int_equal(state_of(scene.alice, &first), MESSAGE_ACKNOWLEDGED);
+        assert_int_equal(state_of(scene.alice, &third), MESSAGE_ACKNOWLEDGED);
+        assert_shown_in_order(scene.bob, 3);
+        world_free(scene.world);
+    }
+}
+
+static void a_text_of_a_clock_ahead_is_sealed_anew_and_holds_up_nothing(void **state) {
+    (void)state;
+    struct scene scene;
+    friends_make(&scene, 35);
+    scene.bob->note_count = 0; // of the greeting
+    answer_stores_with(scene.world, OP_EXPIRY);
+    scene.world->now.wall_ms += 30 * DAY_MS;
+    struct message_id first = send_ok(scene.alice, "bob", "1");
+    run_for(scene.world, SECOND_MS);
+    scene.world->now.wall_ms -= 30 * DAY_MS;
+    answer_stores_with(scene.world, OP_OK);
+    struct message_id second = send_ok(scene.alice, "bob", "2");
+    run_for(scene.world, 10 * SECOND_MS);
+    assert_int_equal(state_of(scene.alice, &first), MESSAGE_ACKNOWLEDGED);
+    assert_int_equal(state_of(scene.alice, &second), MESSAGE_ACKNOWLEDGED);
+    assert_shown_in_order(scene.bob, 2);
     world_free(scene.world);
 }
 
@@ -508,6 +565,8 @@ int main(void) {
         cmocka_unit_test(a_removed_contacts_messages_are_shown_as_failed),
         cmocka_unit_test(a_removed_contact_can_no_longer_write),
         cmocka_unit_test(what_a_retired_mailbox_refuses_goes_to_the_next_one_in_order),
+        cmocka_unit_test(a_refused_request_comes_again_when_a_later_one_is_accepted),
+        cmocka_unit_test(a_text_of_a_clock_ahead_is_sealed_anew_and_holds_up_nothing),
         cmocka_unit_test(an_acknowledgement_may_come_before_the_receipts),
         cmocka_unit_test(receipts_that_come_after_the_acknowledgement_are_recorded),
         cmocka_unit_test(forged_receipts_after_the_acknowledgement_do_not_count),
