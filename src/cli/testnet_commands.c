@@ -14,6 +14,7 @@
 
 #define DEFAULT_DIR "./sotto-testnet"
 #define LOG_CHUNK 65536
+#define BLOCK_TIME_MS_MAX 3600000 // as genesis bounds it
 
 // Options that every command has.
 static const char *dir_option;
@@ -60,28 +61,48 @@ static int parse_up(struct up_options *up, const char *profile, const char *stor
     return 0;
 }
 
-static unsigned count_of(const struct testnet *net, enum testnet_role role) {
-    unsigned count = 0;
-    for (size_t i = 0; i < net->node_count; i++) {
-        count += net->nodes[i].role == role;
+// A number with ms or s behind it.
+static bool parse_block_time(uint32_t *out_ms, const char *text) {
+    char *unit;
+    unsigned long long number = strtoull(text, &unit, 10);
+    unsigned long long factor = strcmp(unit, "s") == 0 ? 1000 : 1;
+    if (text[0] < '0' || text[0] > '9' || (factor == 1 && strcmp(unit, "ms") != 0) ||
+        number > BLOCK_TIME_MS_MAX / factor) {
+        return false;
     }
-    return count;
+    *out_ms = (uint32_t)(number * factor);
+    return true;
+}
+
+static int parse_ledger(struct testnet_generation *generation, const char *consensus, const char *block_time) {
+    if (consensus_parse(&generation->consensus, consensus) != OK) {
+        fprintf(stderr, "sotto: --consensus %s: poa or pos is wanted\n", consensus);
+        return STATUS_USAGE;
+    }
+    if (!parse_block_time(&generation->block_ms, block_time)) {
+        fprintf(stderr, "sotto: --block-time %s: a time such as 2s or 500ms is wanted, an hour at most\n", block_time);
+        return STATUS_USAGE;
+    }
+    return 0;
 }
 
 static void print_starting(void *ctx, const struct testnet *net, bool made) {
     (void)ctx;
     if (!json_option) {
-        printf("starting %s%u relays and %u users in %s\n", made ? "" : "again ", count_of(net, TESTNET_RELAY),
-               count_of(net, TESTNET_USER), net->dir);
+        printf("starting %s%zu validators, %zu relays and %zu users in %s\n", made ? "" : "again ",
+               testnet_count(net, TESTNET_VALIDATOR), testnet_count(net, TESTNET_RELAY),
+               testnet_count(net, TESTNET_USER), net->dir);
         fflush(stdout);
     }
 }
 
 static int up_main(int argc, char **argv) {
-    uint64_t relays = 7, users = 3, base_port = 7070, epoch_s = 60, timeout_s = 30, replicas = 3;
-    const char *profile = NULL, *storage = NULL, *set = NULL;
+    uint64_t validators = 4, relays = 7, users = 3, base_port = 7070, epoch_s = 60, timeout_s = 30, replicas = 3;
+    const char *profile = NULL, *storage = NULL, *set = NULL, *consensus = "poa", *block_time = "2s";
     bool low_limits = false, keylog = false;
     const struct option options[] = {
+        {"validators", "N", "of the ledger (4); 0: a network without one", .number = &validators, .min = 0,
+         .max = TESTNET_VALIDATORS_MAX},
         {"relays", "N", "relays (7)", .number = &relays, .min = 2, .max = 300},
         {"users", "N", "users (3)", .number = &users, .min = 0, .max = 100},
         DIR_OPTION,
@@ -89,6 +110,10 @@ static int up_main(int argc, char **argv) {
         {"profile", "NAME", "fast or balanced (balanced)", .text = &profile},
         {"storage", "NAME", "memory or rocksdb (rocksdb)", .text = &storage},
         {"epoch", "SECONDS", "length of an epoch (60)", .number = &epoch_s, .min = 6, .max = 86400},
+        {"consensus", "NAME", "who the validators are: a list that they vote on (poa), or by their stake (pos) (poa)",
+         .text = &consensus},
+        {"block-time", "TIME", "longest between two blocks, as 2s or 500ms; 0s: no empty blocks (2s)",
+         .text = &block_time},
         {"replicas", "N", "of a mailbox: 2 or 3 (3)", .number = &replicas, .min = 2, .max = 3},
         {"timeout", "SECONDS", "to get ready (30)", .number = &timeout_s, .min = 1, .max = 600},
         {"low-limits", NULL, "keep the limits of a real node, though all share one address", .flag = &low_limits},
@@ -106,19 +131,20 @@ static int up_main(int argc, char **argv) {
                             .starting = print_starting,
                             .ready = print_ready,
                             .sottod = sottod_path()};
-    if (left != 0 || parse_up(&up, profile, storage) != 0) {
+    if (left != 0 || parse_up(&up, profile, storage) != 0 || parse_ledger(&up.generation, consensus, block_time) != 0) {
         return STATUS_USAGE;
     }
+    up.validators = (unsigned)validators;
     up.relays = (unsigned)relays;
     up.users = (unsigned)users;
     up.base_port = (uint16_t)base_port;
     up.epoch_ms = epoch_s * 1000;
     up.timeout_ms = (uint32_t)timeout_s * 1000;
-    up.generation = (struct testnet_generation){.replicas = (uint8_t)replicas,
-                                                .min_relays = (uint32_t)relays,
-                                                .limits_low = low_limits,
-                                                .keylog = keylog,
-                                                .set = set};
+    up.generation.replicas = (uint8_t)replicas;
+    up.generation.min_relays = (uint32_t)relays;
+    up.generation.limits_low = low_limits;
+    up.generation.keylog = keylog;
+    up.generation.set = set;
     struct testnet *net = NEW(struct testnet);
     struct buf why = {0};
     uint64_t start_ms = network_mono_ms();
@@ -159,17 +185,36 @@ static const char *text_of(const json_t *json, const char *member) {
     return text == NULL ? "" : text;
 }
 
+// Height, round and peers; of who is no validator, nothing.
+static void print_consensus(const json_t *node) {
+    static const struct {
+        const char *member;
+        int width;
+    } columns[] = {{"height", 8}, {"round", 6}, {"peers", 5}};
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        const json_t *value = json_object_get(node, columns[i].member);
+        if (value == NULL) {
+            printf("%s%-*s", i == 0 ? "" : " ", columns[i].width, "-");
+        } else {
+            printf("%s%-*lld", i == 0 ? "" : " ", columns[i].width, (long long)json_integer_value(value));
+        }
+    }
+}
+
 static void print_status(const json_t *status) {
     size_t i;
     json_t *node;
-    printf("%-12s %-10s %-8s %6s  %-5s %-6s %s\n", "NODE", "ROLE", "STATE", "EPOCH", "LINKS", "CLIENT", "API");
+    printf("%-12s %-10s %-8s %6s  %-5s %-6s %-8s %-6s %-5s %s\n", "NODE", "ROLE", "STATE", "EPOCH", "LINKS", "CLIENT",
+           "HEIGHT", "ROUND", "PEERS", "API");
     json_array_foreach(json_object_get(status, "nodes"), i, node) {
         bool ready = strcmp(text_of(node, "state"), "ready") == 0;
-        printf("%-12s %-10s %s%-8s%s %6lld  %-5lld %-6lld %s", text_of(node, "name"), text_of(node, "role"),
+        printf("%-12s %-10s %s%-8s%s %6lld  %-5lld %-6lld ", text_of(node, "name"), text_of(node, "role"),
                ready ? output_green() : output_red(), text_of(node, "state"), output_plain(),
                (long long)json_integer_value(json_object_get(node, "directory_epoch")),
                (long long)json_integer_value(json_object_get(node, "relay_links")),
-               (long long)json_integer_value(json_object_get(node, "client_links")), text_of(node, "api"));
+               (long long)json_integer_value(json_object_get(node, "client_links")));
+        print_consensus(node);
+        printf(" %s", text_of(node, "api"));
         if (text_of(node, "waiting_for")[0] != 0) {
             printf("  waits for %s", text_of(node, "waiting_for"));
         }
@@ -298,6 +343,17 @@ static int logs_main(int argc, char **argv) {
     return status;
 }
 
+static bool parse_added(enum testnet_role *out, const char *text) {
+    static const enum testnet_role roles[] = {TESTNET_VALIDATOR, TESTNET_RELAY, TESTNET_USER};
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        if (strcmp(text, testnet_role_text(roles[i])) == 0) {
+            *out = roles[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 static int add_main(int argc, char **argv) {
     uint64_t timeout_s = 180;
     const char *set = NULL;
@@ -306,19 +362,19 @@ static int add_main(int argc, char **argv) {
                                       .number = &timeout_s, .min = 1, .max = 86400},
                                      {"set", "LINE", "one more line for its configuration", .text = &set},
                                      NO_MORE};
-    int left = options_parse(argc, argv, options, "sotto testnet add [options] relay|user",
-                             "One more node. A relay serves from the next epoch on.");
-    bool relay = left == 1 && strcmp(argv[1], "relay") == 0;
-    if (!relay && !(left == 1 && strcmp(argv[1], "user") == 0)) {
-        fprintf(stderr, "sotto: relay or user is wanted\n");
+    int left = options_parse(argc, argv, options, "sotto testnet add [options] validator|relay|user",
+                             "One more node. A relay serves from the next epoch on; a validator follows the chain and\n"
+                             "takes part when the others have voted for its key (validator.key in its folder).");
+    enum testnet_role role;
+    if (left != 1 || !parse_added(&role, argv[1])) {
+        fprintf(stderr, "sotto: validator, relay or user is wanted\n");
         return STATUS_USAGE;
     }
     struct testnet *net = NEW(struct testnet);
     struct testnet_node *node = NULL;
     struct buf why = {0};
     int status = load(net, &why);
-    if (status == 0 &&
-        network_add(net, relay ? TESTNET_RELAY : TESTNET_USER, set, (uint32_t)timeout_s * 1000, &node, &why) != OK) {
+    if (status == 0 && network_add(net, role, set, (uint32_t)timeout_s * 1000, &node, &why) != OK) {
         status = output_error(&why);
     }
     if (status == 0) {
@@ -371,7 +427,7 @@ static const struct command commands[] = {
     {"health", "", "exit 0 when all are ready", health_main},
     {"send", "TEXT", "a message between two users, followed", testnet_send_main},
     {"logs", "NODE", "a node's log", logs_main},
-    {"add", "relay|user", "one more node", add_main},
+    {"add", "validator|relay|user", "one more node", add_main},
     {"kill", "NODE", "kill -9", order_main},
     {"stop", "NODE", "end it cleanly", order_main},
     {"start", "NODE", "start it again", order_main},

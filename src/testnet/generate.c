@@ -6,11 +6,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "host/key_file.h"
+#include "testnet/keys.h"
 
 static uint64_t wall_ms(void) {
     struct timespec time;
@@ -37,8 +39,8 @@ static enum err make_folder(const char *path, struct buf *why) {
     return OK;
 }
 
-static enum err make_key(const struct testnet *net, const struct testnet_node *node, const char *file,
-                         struct sign_public *public, struct buf *why) {
+enum err testnet_make_key(const struct testnet *net, const struct testnet_node *node, const char *file,
+                          struct sign_public *public, struct buf *why) {
     char path[PATH_MAX];
     uint8_t seed[KEY_SEED_BYTES];
     struct sign_secret secret;
@@ -103,6 +105,8 @@ static void write_config(struct buf *out, const struct testnet *net, const struc
     }
     if (node->role == TESTNET_AUTHORITY) {
         line(out, "authority_key: authority.key");
+    } else if (node->role == TESTNET_VALIDATOR) {
+        line(out, "validator_key: validator.key");
     }
     line(out, "health:");
     line(out, "  listen: 127.0.0.1:%u", node->health_port);
@@ -121,17 +125,11 @@ static void write_config(struct buf *out, const struct testnet *net, const struc
     }
 }
 
-enum err testnet_generate_node(const struct testnet *net, const struct testnet_node *node,
-                               const struct testnet_generation *how, struct buf *why) {
+static enum err write_node(const struct testnet *net, const struct testnet_node *node,
+                           const struct testnet_generation *how, struct buf *why) {
     char path[PATH_MAX];
-    struct sign_public public;
     testnet_path(path, net, node, "data");
     enum err err = make_folder(path, why);
-    if (err == OK) {
-        err = node->role == TESTNET_USER    ? make_account(net, node, why)
-              : node->role == TESTNET_RELAY ? make_key(net, node, "identity.key", &public, why)
-                                            : OK; // the authority's are in genesis already
-    }
     if (err == OK) {
         struct buf text = {0};
         write_config(&text, net, node, how);
@@ -142,36 +140,87 @@ enum err testnet_generate_node(const struct testnet *net, const struct testnet_n
     return err;
 }
 
-static enum err make_genesis(const struct testnet *net, const struct testnet_generation *how, struct buf *why) {
-    struct genesis genesis = {.name = "local",
-                              .testnet = true,
-                              .genesis_ms = wall_ms(),
-                              .epoch_ms = net->epoch_ms,
-                              .replicas = how->replicas,
-                              .quorum = 2,
-                              .min_relays = how->min_relays,
-                              .item_lifetime_ms = UINT64_C(7) * 24 * 3600 * 1000,
-                              .tick_ms = net->profile == PROFILE_FAST ? 0 : 10,
-                              .profile = net->profile,
-                              .seed_count = 1};
-    const struct testnet_node *authority = &net->nodes[0];
-    struct sign_public identity;
-    enum err err = make_key(net, authority, "authority.key", &genesis.authority, why);
-    if (err == OK) {
-        err = make_key(net, authority, "identity.key", &identity, why);
+static enum err make_secrets(const struct testnet *net, const struct testnet_node *node, struct buf *why) {
+    struct sign_public public;
+    if (node->role == TESTNET_USER) {
+        return make_account(net, node, why);
     }
-    if (err != OK) {
-        return err;
+    enum err err = testnet_make_key(net, node, "identity.key", &public, why);
+    if (err == OK && node->role == TESTNET_VALIDATOR) {
+        err = testnet_make_key(net, node, "validator.key", &public, why);
     }
-    memcpy(genesis.seeds[0].id.bytes, identity.bytes, sizeof(identity.bytes));
-    snprintf(genesis.seeds[0].address.host, sizeof(genesis.seeds[0].address.host), "127.0.0.1");
-    genesis.seeds[0].address.port = authority->link_port;
-    struct buf text = {0};
+    return err;
+}
+
+enum err testnet_generate_node(const struct testnet *net, const struct testnet_node *node,
+                               const struct testnet_generation *how, struct buf *why) {
     char path[PATH_MAX];
-    genesis_format(&text, &genesis);
-    testnet_path(path, net, NULL, "genesis.sotto");
-    err = file_write(path, buf_span(&text), 0644, false, why);
-    buf_free(&text);
+    testnet_path(path, net, node, "");
+    enum err err = make_folder(path, why);
+    if (err == OK) {
+        err = make_secrets(net, node, why);
+    }
+    return err == OK ? write_node(net, node, how, why) : err;
+}
+
+static bool is_in_genesis(const struct testnet_node *node) {
+    return node->role == TESTNET_AUTHORITY || node->role == TESTNET_VALIDATOR;
+}
+
+// Makes a node's identity and lists it where newcomers ask.
+static enum err add_seed(struct genesis *genesis, const struct testnet *net, const struct testnet_node *node,
+                         struct buf *why) {
+    struct sign_public identity;
+    struct genesis_seed *seed = &genesis->seeds[genesis->seed_count];
+    enum err err = testnet_make_key(net, node, "identity.key", &identity, why);
+    if (err == OK) {
+        memcpy(seed->id.bytes, identity.bytes, sizeof(identity.bytes));
+        snprintf(seed->address.host, sizeof(seed->address.host), "127.0.0.1");
+        seed->address.port = node->link_port;
+        genesis->seed_count++;
+    }
+    return err;
+}
+
+static enum err add_seeds(struct genesis *genesis, const struct testnet *net, struct buf *why) {
+    enum err err = OK;
+    for (size_t i = 0; err == OK && i < net->node_count; i++) {
+        const struct testnet_node *node = &net->nodes[i];
+        if (node->role == TESTNET_AUTHORITY) {
+            err = testnet_make_key(net, node, "authority.key", &genesis->authority, why);
+        }
+        if (err == OK && is_in_genesis(node)) {
+            err = add_seed(genesis, net, node, why);
+        }
+    }
+    return err;
+}
+
+static enum err make_genesis(const struct testnet *net, const struct testnet_generation *how, struct buf *why) {
+    struct genesis *genesis = NEW(struct genesis);
+    *genesis = (struct genesis){.name = "local",
+                                .testnet = true,
+                                .genesis_ms = wall_ms(),
+                                .epoch_ms = net->epoch_ms,
+                                .replicas = how->replicas,
+                                .quorum = 2,
+                                .min_relays = how->min_relays,
+                                .item_lifetime_ms = UINT64_C(7) * 24 * 3600 * 1000,
+                                .tick_ms = net->profile == PROFILE_FAST ? 0 : 10,
+                                .profile = net->profile};
+    enum err err = add_seeds(genesis, net, why);
+    if (err == OK && testnet_count(net, TESTNET_VALIDATOR) > 0) {
+        err = testnet_make_ledger(&genesis->ledger, net, how, why);
+    }
+    if (err == OK) {
+        struct buf text = {0};
+        char path[PATH_MAX];
+        genesis_format(&text, genesis);
+        testnet_path(path, net, NULL, "genesis.sotto");
+        err = file_write(path, buf_span(&text), 0644, false, why);
+        buf_free(&text);
+    }
+    free(genesis);
     return err;
 }
 
@@ -183,10 +232,11 @@ enum err testnet_generate(const struct testnet *net, const struct testnet_genera
         err = make_folder(path, why);
     }
     if (err == OK) {
-        err = make_genesis(net, how, why);
+        err = make_genesis(net, how, why); // with the keys of those who are in it
     }
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
-        err = testnet_generate_node(net, &net->nodes[i], how, why);
+        const struct testnet_node *node = &net->nodes[i];
+        err = is_in_genesis(node) ? write_node(net, node, how, why) : testnet_generate_node(net, node, how, why);
     }
     return err;
 }

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "host/key_file.h"
+#include "testnet/chain.h"
 #include "testnet/supervisor.h"
 
 #define POLL_MS 10
@@ -225,6 +226,9 @@ static enum err wait_all(struct testnet *net, const struct up_options *options, 
             options->ready(options->ctx, &net->nodes[i], network_mono_ms() - start_ms);
         }
     }
+    if (err == OK) {
+        err = chain_wait_shared(http, net, start_ms + options->timeout_ms, why);
+    }
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
         if (net->nodes[i].role == TESTNET_USER) {
             err = introduce_to_all(http, net, &net->nodes[i], 0, i, why);
@@ -245,12 +249,19 @@ static enum err make_plan(struct testnet *net, const struct up_options *options,
     if (realpath(options->dir, net->dir) == NULL || strlen(net->dir) > PATH_MAX - 128) {
         return testnet_fail(why, ERR_IO, "cannot use %s: %s", options->dir, strerror(errno));
     }
-    bool fits = testnet_add(net, TESTNET_AUTHORITY) != NULL;
-    for (unsigned i = 0; i < options->relays; i++) {
-        fits = fits && testnet_add(net, TESTNET_RELAY) != NULL;
-    }
-    for (unsigned i = 0; i < options->users; i++) {
-        fits = fits && testnet_add(net, TESTNET_USER) != NULL;
+    // In this order they are started.
+    const struct {
+        enum testnet_role role;
+        unsigned count;
+    } wanted[] = {{TESTNET_VALIDATOR, options->validators},
+                  {TESTNET_AUTHORITY, 1},
+                  {TESTNET_RELAY, options->relays},
+                  {TESTNET_USER, options->users}};
+    bool fits = true;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        for (unsigned k = 0; k < wanted[i].count; k++) {
+            fits = fits && testnet_add(net, wanted[i].role) != NULL;
+        }
     }
     return fits ? OK : testnet_fail(why, ERR_INVALID, "so many nodes do not fit above port %u", options->base_port);
 }
@@ -324,12 +335,10 @@ enum err network_add(struct testnet *net, enum testnet_role role, const char *se
     if (node == NULL) {
         return testnet_fail(why, ERR_FULL, "there are no more ports for one more node");
     }
-    char path[PATH_MAX];
-    testnet_path(path, net, node, "");
-    if (mkdir(path, 0700) != 0) {
-        return testnet_fail(why, ERR_IO, "cannot make %s: %s", path, strerror(errno));
-    }
     enum err err = check_ports(node, why);
+    if (err == OK && role == TESTNET_VALIDATOR && testnet_count(net, TESTNET_VALIDATOR) == 1) {
+        err = testnet_fail(why, ERR_REFUSED, "the network in %s has no ledger", net->dir);
+    }
     if (err == OK) {
         err = testnet_generate_node(net, node, &how, why);
     }
@@ -379,6 +388,9 @@ static json_t *describe_node(struct http_client *http, const struct testnet *net
         *ready = json_is_true(json_object_get(answer, "ready"));
         state = *ready ? "ready" : "waiting";
         json_object_update_missing(json, answer);
+    }
+    if (running && node->role == TESTNET_VALIDATOR) {
+        chain_describe(json, http, net, node);
     }
     json_object_set_new(json, "state", json_string(state == NULL ? "unknown" : state));
     json_decref(answer);

@@ -7,6 +7,7 @@
 
 struct up_options {
     const char *dir;
+    unsigned validators;
     unsigned relays;
     unsigned users;
     uint16_t base_port;
@@ -32,10 +33,12 @@ enum err network_down(const struct testnet *net, struct buf *why);
 // Waits until one node is ready (or has ended: ERR_IO with its last log line).
 enum err network_wait_ready(const struct testnet *net, const struct testnet_node *node, uint32_t timeout_ms,
                             struct buf *why);
-// One more relay or user: its files, its process, ready. A relay is listed with the next epoch; `ready` waits for that.
+// One more validator, relay or user: its files, its process, ready. A relay is listed with the next epoch; `ready`
+// waits for that. A validator follows the chain until the others vote for it.
 enum err network_add(struct testnet *net, enum testnet_role role, const char *set, uint32_t timeout_ms,
                      struct testnet_node **added, struct buf *why);
-// {"ready","nodes":[{name, role, state, pid, link, health, api, status...}]}
+// {"ready","nodes":[{name, role, state, pid, link, health, api, status...}]}; a validator has height, round, step and
+// peers of its ledger, too.
 enum err network_status(json_t **out, const struct testnet *net, struct buf *why);
 
 // The name of the relay with that identity (64 hexadecimal digits), or the identity itself. Read from the key files.

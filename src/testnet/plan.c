@@ -27,13 +27,15 @@ enum err testnet_fail(struct buf *why, enum err err, const char *format, ...) {
 }
 
 const char *testnet_role_text(enum testnet_role role) {
-    static const char *const texts[] = {
-        [TESTNET_AUTHORITY] = "authority", [TESTNET_RELAY] = "relay", [TESTNET_USER] = "user"};
+    static const char *const texts[] = {[TESTNET_AUTHORITY] = "authority",
+                                        [TESTNET_RELAY] = "relay",
+                                        [TESTNET_USER] = "user",
+                                        [TESTNET_VALIDATOR] = "validator"};
     return texts[role];
 }
 
-static unsigned count_role(const struct testnet *net, enum testnet_role role) {
-    unsigned count = 0;
+size_t testnet_count(const struct testnet *net, enum testnet_role role) {
+    size_t count = 0;
     for (size_t i = 0; i < net->node_count; i++) {
         count += net->nodes[i].role == role;
     }
@@ -48,7 +50,7 @@ struct testnet_node *testnet_add(struct testnet *net, enum testnet_role role) {
     }
     struct testnet_node *node = &net->nodes[net->node_count];
     *node = (struct testnet_node){.role = role};
-    snprintf(node->name, sizeof(node->name), "%s%u", testnet_role_text(role), count_role(net, role) + 1);
+    snprintf(node->name, sizeof(node->name), "%s%zu", testnet_role_text(role), testnet_count(net, role) + 1);
     node->link_port = role == TESTNET_USER ? 0 : (uint16_t)(net->base_port + block);
     node->health_port = (uint16_t)(net->base_port + block + PORT_BLOCK);
     node->api_port = (uint16_t)(net->base_port + block + 2 * PORT_BLOCK);
@@ -97,7 +99,7 @@ static bool load_node(struct testnet *net, json_t *json) {
     if (net->node_count == TESTNET_NODES_MAX ||
         json_unpack(json, "{ss si si si si}", "name", &name, "role", &role, "link", &link, "health", &health, "api",
                     &api) != 0 ||
-        strlen(name) > TESTNET_NAME_MAX || role < 0 || role > TESTNET_USER) {
+        strlen(name) > TESTNET_NAME_MAX || role < 0 || role > TESTNET_VALIDATOR) {
         return false;
     }
     struct testnet_node *node = &net->nodes[net->node_count++];

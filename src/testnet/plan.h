@@ -9,7 +9,11 @@
 #define TESTNET_NODES_MAX 512
 #define TESTNET_NAME_MAX 32
 
-enum testnet_role { TESTNET_AUTHORITY, TESTNET_RELAY, TESTNET_USER };
+// Seeds of genesis are the authority and the validators.
+#define TESTNET_VALIDATORS_MAX (GENESIS_SEEDS_MAX - 1)
+
+// Their numbers stand in network.json.
+enum testnet_role { TESTNET_AUTHORITY, TESTNET_RELAY, TESTNET_USER, TESTNET_VALIDATOR };
 
 struct testnet_node {
     char name[TESTNET_NAME_MAX + 1]; // "relay3"; its folder in DIR has the same name
@@ -30,6 +34,7 @@ struct testnet {
 };
 
 const char *testnet_role_text(enum testnet_role role);
+size_t testnet_count(const struct testnet *net, enum testnet_role role);
 // Adds a node with the next free number of its role and the next free ports. NULL: there is no room for more.
 struct testnet_node *testnet_add(struct testnet *net, enum testnet_role role);
 struct testnet_node *testnet_find(struct testnet *net, const char *name); // NULL: none of that name

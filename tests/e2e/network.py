@@ -73,11 +73,12 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 class Network:
     """`with Network(relays=4) as net:` starts one and ends it, whatever happens. Its nodes are the sottod beside `program`."""
 
-    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, options=(), program=SOTTO):
+    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, validators=0, options=(),
+                 program=SOTTO):
         self.program = program
         self.dir = tempfile.mkdtemp(prefix="sotto-e2e-")
         self.base_port = free_base_port()
-        self.arguments = ["--relays", relays, "--users", users, "--profile", profile, "--storage", storage, "--epoch",
+        self.arguments = ["--validators", validators, "--relays", relays, "--users", users, "--profile", profile, "--storage", storage, "--epoch",
                           epoch, "--base-port", self.base_port, "--timeout", PATIENCE_S, *options]
 
     def up(self, check=True):
