@@ -2,6 +2,7 @@
 // read so far, so that a long list needs no memory beside itself.
 #include "crypto/merkle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -70,6 +71,64 @@ size_t merkle_prove(struct hash path[static MERKLE_PATH_MAX], const struct hash 
     }
     for (size_t i = 0; i < count; i++)
         path[i] = downwards[count - 1 - i];
+    return count;
+}
+
+// ---- a whole tree ----
+
+// Level 0 has the leaves' hashes. Of an odd level the last node has no sibling and goes up as it is, which gives the
+// RFC's shape: the largest power of two below n is always on the left.
+struct merkle_tree {
+    size_t height; // levels
+    uint32_t counts[MERKLE_PATH_MAX + 1];
+    struct hash *levels[MERKLE_PATH_MAX + 1];
+};
+
+static void make_level(struct merkle_tree *tree, uint32_t below) {
+    uint32_t count = below / 2 + below % 2;
+    struct hash *level = NEW_ARRAY(struct hash, count);
+    const struct hash *children = tree->levels[tree->height - 1];
+    for (uint32_t i = 0; i < below / 2; i++)
+        node_of(&level[i], &children[2 * i], &children[2 * i + 1]);
+    if (below % 2 != 0)
+        level[count - 1] = children[below - 1];
+    tree->counts[tree->height] = count;
+    tree->levels[tree->height++] = level;
+}
+
+struct merkle_tree *merkle_tree_new(const struct hash *items, uint32_t n) {
+    ASSERT(n >= 1);
+    struct merkle_tree *tree = NEW(struct merkle_tree);
+    tree->levels[0] = NEW_ARRAY(struct hash, n);
+    for (uint32_t i = 0; i < n; i++)
+        leaf_of(&tree->levels[0][i], &items[i]);
+    tree->counts[0] = n;
+    tree->height = 1;
+    while (tree->counts[tree->height - 1] > 1)
+        make_level(tree, tree->counts[tree->height - 1]);
+    return tree;
+}
+
+void merkle_tree_free(struct merkle_tree *tree) {
+    if (tree == NULL)
+        return;
+    for (size_t level = 0; level < tree->height; level++)
+        free(tree->levels[level]);
+    free(tree);
+}
+
+void merkle_tree_root(struct hash *root, const struct merkle_tree *tree) {
+    *root = tree->levels[tree->height - 1][0];
+}
+
+size_t merkle_tree_prove(struct hash path[static MERKLE_PATH_MAX], const struct merkle_tree *tree, uint32_t index) {
+    ASSERT(index < tree->counts[0]);
+    size_t count = 0;
+    for (size_t level = 0; level + 1 < tree->height; level++, index /= 2) {
+        uint32_t sibling = index ^ 1;
+        if (sibling < tree->counts[level])
+            path[count++] = tree->levels[level][sibling];
+    }
     return count;
 }
 

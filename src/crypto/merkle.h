@@ -23,6 +23,14 @@ struct merkle_path merkle_path_read(struct reader *r); // points into the input;
 void merkle_root(struct hash *root, const struct hash *items, uint32_t n);
 // Writes the path of item `index` < n into `path` and returns its length.
 size_t merkle_prove(struct hash path[static MERKLE_PATH_MAX], const struct hash *items, uint32_t n, uint32_t index);
+// A whole tree, for many paths out of one pass over the items: twice as many hashes as items.
+struct merkle_tree;
+
+struct merkle_tree *merkle_tree_new(const struct hash *items, uint32_t n); // n >= 1
+void merkle_tree_free(struct merkle_tree *tree);                           // NULL is fine
+void merkle_tree_root(struct hash *root, const struct merkle_tree *tree);
+// As merkle_prove.
+size_t merkle_tree_prove(struct hash path[static MERKLE_PATH_MAX], const struct merkle_tree *tree, uint32_t index);
 // ERR_AUTH unless the path leads from the item at `index` in a tree of n items to the root (RFC 9162, 2.1.3.2).
 enum err merkle_verify(const struct hash *root, uint32_t n, uint32_t index, const struct hash *item,
                        struct merkle_path path);

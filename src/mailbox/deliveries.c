@@ -70,18 +70,26 @@ static bool receipt_proves(struct delivery *out, const struct mailbox *mailbox, 
     return true;
 }
 
-static bool set_has(const struct replica_set *set, const struct relay_id *relay) {
+static size_t times_in(const struct replica_set *set, const struct relay_id *relay) {
+    size_t times = 0;
+    for (size_t i = 0; i < set->count; i++)
+        times += relay_id_equal(&set->relays[i], relay) ? 1 : 0;
+    return times;
+}
+
+// The ledger takes no opening whose set names a relay twice.
+static bool set_holds(const struct replica_set *set, const struct relay_id *self) {
     for (size_t i = 0; i < set->count; i++) {
-        if (relay_id_equal(&set->relays[i], relay))
-            return true;
+        if (times_in(set, &set->relays[i]) != 1)
+            return false;
     }
-    return false;
+    return times_in(set, self) == 1;
 }
 
 static bool prove(struct delivery *out, const struct mailbox *mailbox, const struct mailbox_id *id,
                   const struct item_hash *hash, uint64_t expiry_ms, const struct receipts_record *record) {
     const struct directory *directory = directory_of(mailbox, record->set.epoch);
-    if (directory == NULL || !set_has(&record->set, &mailbox->config.self))
+    if (directory == NULL || !set_holds(&record->set, &mailbox->config.self))
         return false;
     memcpy(out->secret, record->secret, sizeof out->secret);
     out->set = record->set;

@@ -73,6 +73,27 @@ static void every_item_is_proved_at_its_place_only(void **state) {
     }
 }
 
+static void a_whole_tree_gives_the_same_root_and_paths(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(3);
+    struct hash items[ITEMS];
+    items_draw(items, &rng);
+    for (uint32_t n = 1; n <= ITEMS; n++) {
+        struct merkle_tree *tree = merkle_tree_new(items, n);
+        struct hash expected, root;
+        merkle_root(&expected, items, n);
+        merkle_tree_root(&root, tree);
+        assert_memory_equal(root.bytes, expected.bytes, sizeof root.bytes);
+        for (uint32_t i = 0; i < n; i++) {
+            struct hash wanted[MERKLE_PATH_MAX], path[MERKLE_PATH_MAX];
+            size_t count = merkle_prove(wanted, items, n, i);
+            assert_int_equal(merkle_tree_prove(path, tree, i), count);
+            assert_memory_equal(path, wanted, count * sizeof path[0]);
+        }
+        merkle_tree_free(tree);
+    }
+}
+
 static void a_path_that_is_changed_cut_or_longer_is_refused(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
@@ -119,6 +140,7 @@ int main(void) {
         cmocka_unit_test(the_root_of_nothing_is_zero),
         cmocka_unit_test(roots_have_the_shape_of_rfc_9162),
         cmocka_unit_test(every_item_is_proved_at_its_place_only),
+        cmocka_unit_test(a_whole_tree_gives_the_same_root_and_paths),
         cmocka_unit_test(a_path_that_is_changed_cut_or_longer_is_refused),
         cmocka_unit_test(a_path_is_read_where_it_stands),
     };

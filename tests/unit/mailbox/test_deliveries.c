@@ -227,6 +227,18 @@ static void a_set_without_the_relay_proves_nothing(void **state) {
     world_free(s.w);
 }
 
+static void a_set_that_names_a_relay_twice_proves_nothing(void **state) {
+    (void)state;
+    struct scene s;
+    scene_new(&s, 17);
+    s.set.relays[2] = s.set.relays[1];
+    s.set.count = 3;
+    send_receipt(&s, receipt_of(&s, s.other, 1, s.item.bytes));
+    acknowledge(&s);
+    assert_int_equal(count_all(&s), 0);
+    world_free(s.w);
+}
+
 static void a_receipt_of_another_epoch_proves_nothing_in_this_one(void **state) {
     (void)state;
     struct scene s;
@@ -417,6 +429,7 @@ int main(void) {
         cmocka_unit_test(a_recipient_may_be_faster_than_the_receipts),
         cmocka_unit_test(an_own_receipt_is_none_of_anothers),
         cmocka_unit_test(a_set_without_the_relay_proves_nothing),
+        cmocka_unit_test(a_set_that_names_a_relay_twice_proves_nothing),
         cmocka_unit_test(a_receipt_of_another_epoch_proves_nothing_in_this_one),
         cmocka_unit_test(a_receipt_of_a_relay_that_is_not_listed_proves_nothing),
         cmocka_unit_test(the_secret_of_another_item_proves_nothing),
