@@ -205,12 +205,18 @@ static uint64_t policy_pump(struct client *client, struct step *step, struct own
 // has made is not replaced, so that lies do not make mailboxes without end.
 static void own_replace(struct client *client, struct step *step, struct own_mailbox *own) {
     struct contact *contact = table_find(&client->contacts, own->state.contact);
+    uint64_t version = own->state.created_ms + 1;
     own_retire(client, step, own);
     if (contact == NULL)
         return;
     contact->state.mailbox = 0;
     contact_mailbox_ensure(client, step, contact);
     store_contact(step, &contact->state);
+    struct own_mailbox *next = table_find(&client->mailboxes, contact->state.mailbox);
+    if (next != NULL && next->state.created_ms < version) { // our clock was set back: it would not be learned
+        next->state.created_ms = version;
+        store_mailbox(step, &next->state);
+    }
     client_pump(client, step);
 }
 

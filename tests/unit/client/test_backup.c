@@ -111,6 +111,27 @@ static void a_text_sent_right_after_the_restore_does_not_name_the_retired_mailbo
     world_free(world);
 }
 
+static void a_clock_set_back_does_not_keep_the_next_mailbox_from_being_learned(void **state) {
+    (void)state;
+    struct world *world = world_make(8, 10, 2);
+    struct user *alice = &world->users[0], *bob = &world->users[1];
+    world->now.wall_ms += DAY_MS;
+    world_start(world);
+    befriend(alice, "bob", bob, "alice");
+    run_for(world, MINUTE_MS);
+    struct buf backup = backup_of(alice, "right");
+    assert_int_equal(ask_named(alice, CLIENT_CONTACT_REMOVE, "bob")->err, OK);
+    run_for(world, 10 * SECOND_MS);
+    world->now.wall_ms -= HOUR_MS;
+    restore(alice, &backup, "right");
+    run_for(world, 10 * SECOND_MS);
+    struct message_id id = send_ok(alice, "bob", "back");
+    run_for(world, 10 * SECOND_MS);
+    assert_int_equal(state_of(alice, &id), MESSAGE_ACKNOWLEDGED);
+    buf_free(&backup);
+    world_free(world);
+}
+
 static void a_wrong_passphrase_and_a_damaged_backup_are_refused(void **state) {
     (void)state;
     struct world *world = world_make(2, 10, 1);
@@ -190,6 +211,7 @@ int main(void) {
         cmocka_unit_test(a_restored_client_is_the_same_person_and_talks_on),
         cmocka_unit_test(who_was_removed_after_the_backup_gets_another_mailbox_when_written_to),
         cmocka_unit_test(a_text_sent_right_after_the_restore_does_not_name_the_retired_mailbox),
+        cmocka_unit_test(a_clock_set_back_does_not_keep_the_next_mailbox_from_being_learned),
         cmocka_unit_test(a_wrong_passphrase_and_a_damaged_backup_are_refused),
         cmocka_unit_test(a_backup_shows_nothing_of_what_is_in_it),
         cmocka_unit_test(a_backup_without_a_passphrase_is_refused),
