@@ -210,6 +210,8 @@ static struct refusal refusal_of(enum mempool_verdict verdict) {
         return (struct refusal){409, "underpriced"};
     case MEMPOOL_SENDER_FULL:
         return (struct refusal){429, "sender_full"};
+    case MEMPOOL_UNPAYABLE:
+        return (struct refusal){422, "unpayable"};
     case MEMPOOL_FULL:
         return (struct refusal){503, "full"};
     case MEMPOOL_TAKEN:

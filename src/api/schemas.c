@@ -84,7 +84,7 @@ static const struct schema schemas[] = {
               "?sender=string ?outcome=Outcome ?relay=string ?validator=string ?epoch=integer ?count=integer "
               "?amount=Amount"},
     {"Problem", "status=integer title=string detail=string "
-                "?verdict=(nonce_used,nonce_far,fee_low,underpriced,sender_full,full)"},
+                "?verdict=(nonce_used,nonce_far,fee_low,underpriced,sender_full,unpayable,full)"},
 };
 
 json_t *schema_reference(const char *schema) {

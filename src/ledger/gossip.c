@@ -27,6 +27,8 @@ static enum mempool_verdict pool(struct ledger *ledger, struct step *step, const
         state_account(overlay, &account, &tx->sender);
     entry.free_of_fee = tx->kind == TX_EVIDENCE || execute_is_free(overlay, tx);
     overlay_free(overlay);
+    if (!entry.free_of_fee && account.balance < tx->fee)
+        return MEMPOOL_UNPAYABLE; // else who has nothing could offer most, and drive out all others
     return mempool_add(ledger->mempool, &entry, account.nonce);
 }
 
@@ -63,10 +65,19 @@ void gossip_greet(struct ledger *ledger, struct step *step, struct peer *peer) {
         part_append(&peer->txs, tx.bytes);
 }
 
+// All is right with it but the fee. A peer's is dropped for that as for any other flaw; our own user is told.
+static bool is_fee_low(const struct ledger *ledger, const struct tx *tx) {
+    struct tx_rules free_of_charge = ledger->rules;
+    free_of_charge.fee_min = 0;
+    return tx_check(tx, &ledger->rules) == ERR_INVALID && tx_check(tx, &free_of_charge) == OK;
+}
+
 enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
                                  enum err *err) {
     struct tx tx;
     *err = tx_decode(&tx, bytes);
+    if (*err == OK && is_fee_low(ledger, &tx))
+        return MEMPOOL_FEE_LOW;
     if (*err == OK)
         *err = tx_check(&tx, &ledger->rules);
     if (*err == OK)

@@ -47,6 +47,7 @@ const char *mempool_verdict_text(enum mempool_verdict verdict) {
         [MEMPOOL_FEE_LOW] = "its fee is below the least that the network takes",
         [MEMPOOL_UNDERPRICED] = "another transaction with this nonce waits; to replace it, offer a fee 10 % higher",
         [MEMPOOL_SENDER_FULL] = "64 transactions of this account wait; no more fit",
+        [MEMPOOL_UNPAYABLE] = "its sender cannot pay the fee",
         [MEMPOOL_FULL] = "too many transactions wait: offer a higher fee or try again later",
     };
     return texts[verdict];

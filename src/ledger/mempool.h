@@ -39,7 +39,8 @@ enum mempool_verdict {
     MEMPOOL_FEE_LOW,     // below the least fee
     MEMPOOL_UNDERPRICED, // another of this nonce is here, and this one's fee is not higher by 10 %
     MEMPOOL_SENDER_FULL,
-    MEMPOOL_FULL, // and its fee is not higher than the lowest here
+    MEMPOOL_UNPAYABLE, // the sender has not even the fee; the ledger looks, not the mempool
+    MEMPOOL_FULL,      // and its fee is not higher than the lowest here
 };
 
 const char *mempool_verdict_text(enum mempool_verdict verdict);

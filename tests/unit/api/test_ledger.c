@@ -240,6 +240,7 @@ static void the_mempool_s_verdict_comes_with_its_refusal(void **state) {
         {MEMPOOL_NONCE_USED, 409, "nonce_used"},   {MEMPOOL_NONCE_FAR, 409, "nonce_far"},
         {MEMPOOL_FEE_LOW, 422, "fee_low"},         {MEMPOOL_UNDERPRICED, 409, "underpriced"},
         {MEMPOOL_SENDER_FULL, 429, "sender_full"}, {MEMPOOL_FULL, 503, "full"},
+        {MEMPOOL_UNPAYABLE, 422, "unpayable"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct ledger_answer answer = {.err = ERR_REFUSED, .verdict = cases[i].verdict};

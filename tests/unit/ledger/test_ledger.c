@@ -141,6 +141,46 @@ static void a_validator_without_its_log_does_not_start(void **state) {
     world_free(world);
 }
 
+// What a network of one says to a transfer with that fee, of the operator or of somebody who has nothing.
+static enum mempool_verdict verdict_on(uint64_t fee, bool penniless, enum err *err) {
+    struct world *world = world_make(11, 1, 1);
+    struct tx tx = {.network = world->genesis.network, .kind = TX_TRANSFER, .fee = fee};
+    struct sign_secret nobody;
+    struct sign_public nobody_public;
+    uint8_t bytes[TX_BYTES_MAX];
+    world_start(world);
+    run_for(world, 100);
+    sign_key_new(&nobody, &nobody_public, &world->rng);
+    tx.sender = world->genesis.ledger.accounts[0].id;
+    if (penniless)
+        memcpy(tx.sender.bytes, nobody_public.bytes, sizeof tx.sender.bytes);
+    tx.transfer.to.bytes[0] = 7;
+    tx.transfer.amount = 1;
+    tx_sign(&tx, penniless ? &nobody : &world->operator);
+    struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, &tx))};
+    const struct ledger_answer *answer = ask(&world->machines[0], &request);
+    enum mempool_verdict verdict = answer->verdict;
+    *err = answer->err;
+    world_free(world);
+    return verdict;
+}
+
+static void a_fee_below_the_least_is_refused_for_that(void **state) {
+    (void)state;
+    enum err err;
+    assert_int_equal(verdict_on(0, false, &err), MEMPOOL_FEE_LOW);
+    assert_int_equal(err, ERR_REFUSED);
+    assert_int_equal(verdict_on(10, false, &err), MEMPOOL_TAKEN);
+    assert_int_equal(err, OK);
+}
+
+static void who_cannot_pay_the_fee_takes_nobody_s_place(void **state) {
+    (void)state;
+    enum err err;
+    assert_int_equal(verdict_on(1000000, true, &err), MEMPOOL_UNPAYABLE);
+    assert_int_equal(err, ERR_REFUSED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_validators_decide_blocks_and_agree),
@@ -153,6 +193,8 @@ int main(void) {
         cmocka_unit_test(all_may_die_at_once_and_go_on),
         cmocka_unit_test(a_wiped_validator_fetches_the_chain_again),
         cmocka_unit_test(a_validator_without_its_log_does_not_start),
+        cmocka_unit_test(a_fee_below_the_least_is_refused_for_that),
+        cmocka_unit_test(who_cannot_pay_the_fee_takes_nobody_s_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
