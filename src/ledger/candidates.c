@@ -130,7 +130,7 @@ static const char *against_header(const struct ledger *ledger, const struct step
 
 enum err candidate_try(struct ledger *ledger, struct step *step, struct candidate *candidate, bool decided,
                        const char **why) {
-    ASSERT(!ledger->applied);
+    ASSERT(!apply_is_hidden(ledger, step));
     *why = against_header(ledger, step, &candidate->block.header, decided);
     if (*why != NULL)
         return ERR_INVALID;
@@ -181,7 +181,7 @@ static void advance(struct ledger *ledger, struct step *step, struct candidate *
         candidate->state = unknown ? CANDIDATE_VERIFYING : CANDIDATE_VERIFIED;
     }
     bool next = candidate->block.header.height <= ledger->chain.height + 1;
-    if (candidate->state == CANDIDATE_VERIFIED && next && !ledger->applied)
+    if (candidate->state == CANDIDATE_VERIFIED && next && !apply_is_hidden(ledger, step))
         try_wanted(ledger, step, candidate);
     else if (candidate->state == CANDIDATE_VALID || candidate->state == CANDIDATE_INVALID)
         tell_validity(ledger, step, candidate);
@@ -290,7 +290,7 @@ static void build_wanted(struct ledger *ledger, struct step *step) {
 }
 
 void candidates_tick(struct ledger *ledger, struct step *step) {
-    if (ledger->applied || ledger->broken != NULL)
+    if (apply_is_hidden(ledger, step) || ledger->broken != NULL)
         return;
     if (ledger->build_wanted)
         build_wanted(ledger, step);

@@ -93,6 +93,14 @@ static enum err load_header(struct chain *chain, struct step *step) {
     return err == OK ? OK : ERR_CORRUPT;
 }
 
+uint64_t chain_shown_height(struct kv *kv) {
+    struct key key = head_key();
+    struct buf value = {0};
+    uint64_t height = kv_get(kv, span_of(key.bytes, key.n), &value) == OK && value.n == 16 ? load_u64(value.p) : 0;
+    buf_free(&value);
+    return height;
+}
+
 enum err chain_load(struct chain *chain, struct step *step, uint64_t keep_blocks) {
     struct key key = head_key();
     uint8_t value[16];

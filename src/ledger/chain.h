@@ -24,6 +24,8 @@ struct chain_tx {
 
 // ERR_CORRUPT: the store is damaged.
 enum err chain_load(struct chain *chain, struct step *step, uint64_t keep_blocks);
+// The height that the store shows: one less than the head's in the step that appended it.
+uint64_t chain_shown_height(struct kv *kv);
 // Appends the next block. All writes are synced: what follows this step may say that the block is final.
 // `txs` has header.tx_count entries.
 void chain_append(struct chain *chain, struct step *step, const struct block_header *header, struct span block,

@@ -145,7 +145,6 @@ void ledger_run(struct ledger *ledger, struct step *step) {
     next_ms = least(next_ms, driver_next_ms(ledger, &step->now));
     // The state that this step has made shows in the next one, which may come at once.
     bool again = ledger->applied || (has_work(ledger) && ledger->broken == NULL);
-    ledger->applied = false;
     ledger->next_ms = ledger->broken != NULL ? TIME_NEVER : again ? step->now.mono_ms : next_ms;
 }
 

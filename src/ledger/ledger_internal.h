@@ -113,7 +113,7 @@ struct ledger {
     uint64_t head_mono_ms;              // when the head became it
     uint64_t due_ms;                    // wall clock: the state wants a block
     bool sample_due;                    // the next block draws samples
-    bool applied;                       // in this step: the store does not show the new state before the next
+    bool applied;                       // ask apply_is_hidden
     struct mempool *mempool;
 
     struct bft *bft;
@@ -205,6 +205,8 @@ enum err driver_proposal(struct ledger *ledger, struct step *step, struct peer *
 enum err driver_vote(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 
 // apply.c
+// Whether the head's state was made in this step: the store does not show it before the next, so nothing can be tried.
+bool apply_is_hidden(struct ledger *ledger, struct step *step);
 // A block that was tried becomes the head. Takes what the candidate's trial holds.
 void apply_block(struct ledger *ledger, struct step *step, struct candidate *candidate,
                  const struct certificate *certificate);

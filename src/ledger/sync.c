@@ -249,7 +249,7 @@ void sync_tick(struct ledger *ledger, struct step *step) {
     if (!ledger->syncing || ledger->broken != NULL)
         return;
     forget_what_is_decided(ledger);
-    struct sync_ask *ask = ledger->applied ? NULL : ask_of_next(ledger);
+    struct sync_ask *ask = apply_is_hidden(ledger, step) ? NULL : ask_of_next(ledger);
     if (ask != NULL)
         take_next(ledger, step, ask);
     ledger->sync_target = claimed_height(ledger);
@@ -314,7 +314,8 @@ enum err sync_block(struct ledger *ledger, struct step *step, struct peer *peer,
     (void)peer;
     if (found_decode(&height, &found, body) != OK)
         return ERR_MALFORMED;
-    if (found.n == 0 || height > ledger->chain.height + 1 || (height > ledger->chain.height && ledger->applied))
+    if (found.n == 0 || height > ledger->chain.height + 1 ||
+        (height > ledger->chain.height && apply_is_hidden(ledger, step)))
         return OK;
     struct reader r = reader_of(found);
     struct certified *certified = NEW(struct certified);

@@ -36,6 +36,9 @@ static struct step *step_begin(struct machine *machine, struct machine_step *ms)
 }
 
 static void step_end(struct machine *machine, struct machine_step *ms) {
+    // As a node does it: what is due by now is done in the same step.
+    if (machine->ledger != NULL && ledger_next_ms(machine->ledger) <= machine->world->now.mono_ms)
+        ledger_tick(machine->ledger, &ms->step);
     if (kv_batch_count(&ms->batch) > 0)
         assert_int_equal(kv_write(machine->kv, &ms->batch), OK);
     if (ms->log.reset)
