@@ -267,7 +267,9 @@ static int testnet_send_main(int argc, char **argv) {
         JSON_OPTION,
         NO_MORE};
     if (options_parse(argc, argv, options, "sotto testnet send [options] TEXT",
-                      "Sends a message and follows it; exits 0 only when it is acknowledged.") != 1) {
+                      "Sends a message and follows it; exits 0 only when it is acknowledged. counted: a replica has\n"
+                      "counted one more delivery that it can prove to the ledger, this one if nothing else is sent.") !=
+        1) {
         fprintf(stderr, "sotto: one text is wanted\n");
         return STATUS_USAGE;
     }
@@ -283,7 +285,7 @@ static int testnet_send_main(int argc, char **argv) {
     if (json != NULL && json_option) {
         output_json(json);
     } else if (json != NULL) {
-        static const char *const reached[] = {"stored", "delivered", "acknowledged"};
+        static const char *const reached[] = {"stored", "delivered", "acknowledged", "counted"};
         printf("%s:", text_of(json, "state"));
         for (size_t i = 0; i < sizeof(reached) / sizeof(reached[0]); i++) {
             char member[32];

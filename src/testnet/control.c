@@ -133,36 +133,59 @@ static struct curl_slist *headers_for(const char *token_path, bool body) {
     return body ? curl_slist_append(headers, "Content-Type: application/json") : headers;
 }
 
-enum err http_call(struct http_client *client, long *status, json_t **json, const char *method, const char *url,
-                   const char *token_path, const json_t *body, struct buf *why) {
-    struct buf answer = {0};
-    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    struct curl_slist *headers = headers_for(token_path, body != NULL);
+static enum err fetch(struct buf *answer, struct http_client *client, long *status, const char *method, const char *url,
+                      struct curl_slist *headers, const char *body, struct buf *why) {
     CURL *curl = client->curl;
-    *json = NULL;
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CALL_TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    if (text != NULL) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    if (body != NULL) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-    curl_slist_free_all(headers);
-    free(text);
-    if (code == CURLE_OK && answer.n > 0) {
-        *json = json_loadb((const char *)answer.p, answer.n, 0, NULL);
-    }
-    buf_free(&answer);
     return code == CURLE_OK
                ? OK
                : testnet_fail(why, ERR_UNAVAILABLE, "%s does not answer: %s", url, curl_easy_strerror(code));
+}
+
+enum err http_call(struct http_client *client, long *status, json_t **json, const char *method, const char *url,
+                   const char *token_path, const json_t *body, struct buf *why) {
+    struct buf answer = {0};
+    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    struct curl_slist *headers = headers_for(token_path, body != NULL);
+    enum err err = fetch(&answer, client, status, method, url, headers, text, why);
+    *json = err == OK && answer.n > 0 ? json_loadb((const char *)answer.p, answer.n, 0, NULL) : NULL;
+    curl_slist_free_all(headers);
+    free(text);
+    buf_free(&answer);
+    return err;
+}
+
+enum err testnet_metric(struct http_client *client, int64_t *value, const struct testnet_node *node, const char *name,
+                        struct buf *why) {
+    struct buf answer = {0};
+    char url[64];
+    char line[128];
+    long status;
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/metrics", node->health_port);
+    snprintf(line, sizeof(line), "\nsotto_%s ", name);
+    enum err err = fetch(&answer, client, &status, "GET", url, NULL, NULL, why);
+    buf_append(&answer, span_of("", 1));
+    const char *found = err == OK && status == 200 ? strstr((const char *)answer.p, line) : NULL;
+    if (found != NULL) {
+        *value = strtoll(found + strlen(line), NULL, 10);
+    } else if (err == OK) {
+        err = testnet_fail(why, ERR_NOT_FOUND, "%s has no metric %s", node->name, name);
+    }
+    buf_free(&answer);
+    return err;
 }
 
 enum err testnet_call(struct http_client *client, long *status, json_t **json, const struct testnet *net,

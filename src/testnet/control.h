@@ -27,6 +27,9 @@ enum err http_call(struct http_client *client, long *status, json_t **json, cons
 enum err testnet_call(struct http_client *client, long *status, json_t **json, const struct testnet *net,
                       const struct testnet_node *node, const char *method, const char *path, const json_t *body,
                       struct buf *why);
+// A metric of a node, without its prefix; one without labels. ERR_UNAVAILABLE, ERR_NOT_FOUND.
+enum err testnet_metric(struct http_client *client, int64_t *value, const struct testnet_node *node, const char *name,
+                        struct buf *why);
 // What a refusal says, or "" (points into json).
 const char *http_reason(const json_t *json);
 

@@ -55,9 +55,10 @@ struct send_options {
 };
 
 // Sends a text between two users and follows it. *out: {"id","state","stored_ms","delivered_ms","acknowledged_ms",
-// "hops","replicas"} (names of relays); times are null where they were not reached, or, of the receipts, have not
-// come before the acknowledgement. OK only when acknowledged;
-// ERR_TIMEOUT with *out set otherwise.
+// "counted_ms","hops","replicas"} (names of relays); times are null where they were not reached, or, of the receipts,
+// have not come before the acknowledgement. counted_ms: the latest at which one of the replicas had counted one more
+// delivery that it can prove to the ledger, seen in its metrics; this one if nothing else was sent. OK only when
+// acknowledged; ERR_TIMEOUT with *out set otherwise.
 enum err network_send(json_t **out, struct testnet *net, const struct send_options *options, struct buf *why);
 
 // The monotonic clock that all processes of the machine share.

@@ -8,6 +8,8 @@
 
 #define FOLLOW_MS 2
 #define FOLLOW_PAGE 200
+// A replica counts a delivery when the recipient's deletion arrives, which leaves with the acknowledgement.
+#define COUNT_PATIENCE_MS 500
 
 struct follow_send {
     struct http_client *http;
@@ -15,9 +17,11 @@ struct follow_send {
     const struct testnet_node *from;
     const struct testnet_node *to;
     char id[33];
-    json_t *message;              // the sender's record, as last seen
-    json_int_t delivered_mono_ms; // at the recipient, 0: not yet
-    json_int_t cursor;            // of the recipient's list
+    json_t *message;                   // the sender's record, as last seen
+    json_int_t delivered_mono_ms;      // at the recipient, 0: not yet
+    json_int_t cursor;                 // of the recipient's list
+    json_int_t counted_mono_ms;        // at a replica, 0: not seen
+    int64_t proven[TESTNET_NODES_MAX]; // deliveries that each relay had proven before; -1: not known
 };
 
 static enum err check_status(long status, long wanted, const struct testnet_node *node, const json_t *json,
@@ -144,14 +148,65 @@ static json_t *names_of(const struct testnet *net, const json_t *identities) {
     return names;
 }
 
-static json_t *summary(const struct follow_send *f) {
+// ---- what the replicas have counted ----
+
+static int64_t proven_by(const struct follow_send *f, const struct testnet_node *node) {
+    int64_t value = -1;
+    struct buf why = {0};
+    testnet_metric(f->http, &value, node, "mailbox_deliveries_proven_total", &why);
+    buf_free(&why);
+    return value;
+}
+
+static void note_counters(struct follow_send *f) {
+    for (size_t i = 0; i < f->net->node_count; i++) {
+        const struct testnet_node *node = &f->net->nodes[i];
+        f->proven[i] = node->role == TESTNET_RELAY ? proven_by(f, node) : -1;
+    }
+}
+
+static bool has_counted(const struct follow_send *f, const char *relay) {
+    for (size_t i = 0; i < f->net->node_count; i++) {
+        const struct testnet_node *node = &f->net->nodes[i];
+        if (strcmp(node->name, relay) == 0) {
+            return f->proven[i] >= 0 && proven_by(f, node) > f->proven[i];
+        }
+    }
+    return false;
+}
+
+// No replica tells which items it has counted, for that would name them: what can be seen is that the counter of one
+// that signed for this item has risen since before it was sent. Others' items raise it, too, so the time is this
+// message's in a network without other traffic; and it is looked at from the acknowledgement on, not before.
+static void look_at_replicas(struct follow_send *f) {
+    json_t *relays = names_of(f->net, json_object_get(f->message, "replicas"));
+    uint64_t deadline_ms = network_mono_ms() + COUNT_PATIENCE_MS;
+    while (f->counted_mono_ms == 0 && json_array_size(relays) > 0 && network_mono_ms() < deadline_ms) {
+        size_t i;
+        json_t *relay;
+        json_array_foreach(relays, i, relay) {
+            if (f->counted_mono_ms == 0 && has_counted(f, json_string_value(relay))) {
+                f->counted_mono_ms = (json_int_t)network_mono_ms();
+            }
+        }
+        network_sleep_ms(FOLLOW_MS);
+    }
+    json_decref(relays);
+}
+
+// ---- what came of it ----
+
+static json_t *since_begin(const struct follow_send *f, json_int_t mono_ms) {
     json_int_t began = json_integer_value(json_object_get(f->message, "mono_ms"));
-    json_t *delivered =
-        f->delivered_mono_ms == 0 || began == 0 ? json_null() : json_integer(f->delivered_mono_ms - began);
-    return json_pack("{ss sO sO? so sO? so so}", "id", f->id, "state", json_object_get(f->message, "state"),
-                     "stored_ms", json_object_get(f->message, "stored_ms"), "delivered_ms", delivered,
-                     "acknowledged_ms", json_object_get(f->message, "acknowledged_ms"), "hops",
-                     names_of(f->net, json_object_get(f->message, "hops")), "replicas",
+    return mono_ms == 0 || began == 0 ? json_null() : json_integer(mono_ms - began);
+}
+
+static json_t *summary(const struct follow_send *f) {
+    return json_pack("{ss sO sO? so sO? so so so}", "id", f->id, "state", json_object_get(f->message, "state"),
+                     "stored_ms", json_object_get(f->message, "stored_ms"), "delivered_ms",
+                     since_begin(f, f->delivered_mono_ms), "acknowledged_ms",
+                     json_object_get(f->message, "acknowledged_ms"), "counted_ms", since_begin(f, f->counted_mono_ms),
+                     "hops", names_of(f->net, json_object_get(f->message, "hops")), "replicas",
                      names_of(f->net, json_object_get(f->message, "replicas")));
 }
 
@@ -165,6 +220,7 @@ enum err network_send(json_t **out, struct testnet *net, const struct send_optio
     }
     f.http = http_client_new();
     uint64_t deadline_ms = network_mono_ms() + options->timeout_ms;
+    note_counters(&f);
     enum err err = begin(&f, options->text, why);
     if (err == OK) {
         err = follow(&f, options, deadline_ms, why);
@@ -176,6 +232,9 @@ enum err network_send(json_t **out, struct testnet *net, const struct send_optio
     // The receipts may come after the acknowledgement. Nothing waits for them, but what has come meanwhile is told.
     if (err == OK && json_is_null(json_object_get(f.message, "stored_ms"))) {
         err = look_at_sender(&f, why);
+    }
+    if (err == OK && strcmp(state_of(&f), "acknowledged") == 0) {
+        look_at_replicas(&f);
     }
     if (err == OK) {
         *out = summary(&f);

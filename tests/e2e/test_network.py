@@ -1,6 +1,7 @@
 """A local network as a person and a script meet it: up, send, status, errors, down."""
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,15 @@ class ALocalNetwork(unittest.TestCase):
         self.assertTrue(all(hop.startswith("relay") for hop in sent["hops"]))
         self.assertLessEqual(sent["delivered_ms"], sent["acknowledged_ms"])
         self.assertIn("over three hops", self.net.texts("user2"))
+
+    def test_a_replica_counts_what_it_can_prove_to_have_delivered(self):
+        def proven():
+            pattern = r"^sotto_mailbox_deliveries_proven_total (\d+)$"
+            return [int(re.search(pattern, self.net.metrics(f"relay{i}"), re.M).group(1)) for i in range(1, 8)]
+        before = sum(proven())
+        sent = self.net.send("to be counted")
+        self.assertIsNotNone(sent["counted_ms"])
+        wait_until(lambda: sum(proven()) >= before + 3, "every replica to count it")
 
     def test_every_message_is_told_its_receipts_though_some_come_after_the_acknowledgement(self):
         def told(message):
