@@ -184,6 +184,7 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
     ledger->applied = true;
     ledger->head_mono_ms = step->now.mono_ms;
     take_state(ledger, step, candidate->overlay);
+    peers_follow_set(ledger, step);
     settle(ledger, candidate);
     tell_metrics(ledger, step, header->tx_count);
     note_all(ledger, step, candidate, txs);

@@ -25,6 +25,73 @@ static void candidate_free(struct candidate *candidate) {
     free(candidate);
 }
 
+static void candidate_forget(struct ledger *ledger, size_t i) {
+    struct candidate *candidate = ledger->candidates[i];
+    ledger->candidate_count--;
+    ledger->candidate_bytes -= candidate->bytes.n;
+    memmove(ledger->candidates + i, ledger->candidates + i + 1,
+            (ledger->candidate_count - i) * sizeof(ledger->candidates[0]));
+    candidate_free(candidate);
+}
+
+// ---- room
+
+static size_t count_held_of(const struct ledger *ledger, const struct sign_public *proposer) {
+    size_t count = 0;
+    for (size_t i = 0; i < ledger->candidate_count; i++) {
+        const struct candidate *candidate = ledger->candidates[i];
+        count += !candidate->is_kept && !candidate->wanted &&
+                 memcmp(candidate->proposer.bytes, proposer->bytes, sizeof(proposer->bytes)) == 0;
+    }
+    return count;
+}
+
+// How easily it can be done without, 0: not at all. What is in the store can be had again; of the others whoever sends
+// the most loses first, so that no proposer can take the place of the rest.
+static size_t dispensable(const struct ledger *ledger, const struct candidate *candidate) {
+    if (candidate->wanted)
+        return 0;
+    if (candidate->state == CANDIDATE_INVALID)
+        return SIZE_MAX;
+    return candidate->is_kept ? 3 : 2 * count_held_of(ledger, &candidate->proposer);
+}
+
+static bool is_full(const struct ledger *ledger, size_t more) {
+    return ledger->candidate_count == CANDIDATES_MAX || ledger->candidate_bytes + more > CANDIDATE_BYTES_MAX;
+}
+
+static bool make_room(struct ledger *ledger, size_t bytes) {
+    while (is_full(ledger, bytes)) {
+        size_t best = 0, most = 0;
+        for (size_t i = 0; i < ledger->candidate_count; i++) {
+            size_t rank = dispensable(ledger, ledger->candidates[i]);
+            if (rank > most) {
+                best = i;
+                most = rank;
+            }
+        }
+        if (most == 0)
+            return false;
+        candidate_forget(ledger, best);
+    }
+    return true;
+}
+
+// ---- what consensus asked for before it was here
+
+static void miss(struct ledger *ledger, const struct block_id *id, bool decided) {
+    ledger->missing[ledger->missing_count++ % MISSING_MAX] = (struct missing_block){*id, decided};
+}
+
+static void answer_missing(struct ledger *ledger, struct candidate *candidate) {
+    for (size_t i = 0; i < ledger->missing_count && i < MISSING_MAX; i++) {
+        if (!block_id_equal(&ledger->missing[i].id, &candidate->id))
+            continue;
+        candidate->wanted = true;
+        candidate->decided = candidate->decided || ledger->missing[i].decided;
+    }
+}
+
 // Takes the bytes over.
 static struct candidate *candidate_take(struct ledger *ledger, struct buf *bytes, const struct block_id *id) {
     struct candidate *candidate = NEW(struct candidate);
@@ -41,18 +108,23 @@ static struct candidate *candidate_take(struct ledger *ledger, struct buf *bytes
     }
     ledger->candidates[ledger->candidate_count++] = candidate;
     ledger->candidate_bytes += candidate->bytes.n;
+    answer_missing(ledger, candidate);
     return candidate;
 }
 
-struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const struct block_id *id) {
+struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const struct block_id *id,
+                                const struct sign_public *proposer) {
     struct candidate *held = candidate_find(ledger, id);
     struct buf copy = {0};
     if (held != NULL)
         return held;
-    if (ledger->candidate_count == CANDIDATES_MAX || ledger->candidate_bytes + bytes.n > CANDIDATE_BYTES_MAX)
+    if (!make_room(ledger, bytes.n))
         return NULL;
     buf_append(&copy, bytes);
-    return candidate_take(ledger, &copy, id);
+    held = candidate_take(ledger, &copy, id);
+    if (held != NULL)
+        held->proposer = *proposer;
+    return held;
 }
 
 // ---- in the store
@@ -64,13 +136,23 @@ static struct span candidate_key(uint8_t key[static 34], const struct block_id *
     return span_of(key, 34);
 }
 
+// The ids of all that are kept: a process that comes after a crash knows by it what to delete.
+static struct span kept_key(uint8_t key[static 34]) {
+    static const struct block_id none;
+    candidate_key(key, &none);
+    return span_of(key, 2);
+}
+
 struct candidate *candidate_get(struct ledger *ledger, struct step *step, const struct block_id *id) {
     uint8_t key[34];
     struct buf bytes = {0};
     struct candidate *candidate = candidate_find(ledger, id);
-    if (candidate != NULL || ledger->candidate_count == CANDIDATES_MAX ||
-        step_get(step, candidate_key(key, id), &bytes) != OK)
+    if (candidate != NULL || step_get(step, candidate_key(key, id), &bytes) != OK)
         return candidate;
+    if (!make_room(ledger, bytes.n)) {
+        buf_free(&bytes);
+        return NULL;
+    }
     candidate = candidate_take(ledger, &bytes, id);
     if (candidate != NULL) {
         candidate->is_kept = true;
@@ -80,38 +162,55 @@ struct candidate *candidate_get(struct ledger *ledger, struct step *step, const 
 }
 
 // Others may be locked on it, and all validators may crash: it is on disk before anything that we say of it leaves.
-static void candidate_keep(struct step *step, struct candidate *candidate) {
+static void candidate_keep(struct ledger *ledger, struct step *step, struct candidate *candidate) {
     uint8_t key[34];
-    if (!candidate->is_kept)
-        step_put(step, candidate_key(key, &candidate->id), buf_span(&candidate->bytes), KV_SYNCED);
+    if (candidate->is_kept)
+        return;
     candidate->is_kept = true;
+    step_put(step, candidate_key(key, &candidate->id), buf_span(&candidate->bytes), KV_SYNCED);
+    buf_append(&ledger->kept, SPAN_OF(candidate->id.bytes));
+    step_put(step, kept_key(key), buf_span(&ledger->kept), KV_SYNCED);
+}
+
+enum err candidates_load(struct ledger *ledger, struct step *step) {
+    uint8_t key[34];
+    enum err err = step_get(step, kept_key(key), &ledger->kept);
+    if (err == ERR_NOT_FOUND)
+        return OK;
+    return err == OK && ledger->kept.n % sizeof(struct block_id) != 0 ? ERR_CORRUPT : err;
+}
+
+// All that are kept are of the height that was decided: blocks are judged at no other.
+static void forget_kept(struct ledger *ledger, struct step *step) {
+    uint8_t key[34];
+    struct block_id id;
+    for (size_t i = 0; i < ledger->kept.n; i += sizeof(id)) {
+        memcpy(id.bytes, ledger->kept.p + i, sizeof(id));
+        step_delete(step, candidate_key(key, &id), KV_LAZY);
+    }
+    if (ledger->kept.n > 0)
+        step_delete(step, kept_key(key), KV_LAZY);
+    buf_clear(&ledger->kept);
 }
 
 void candidates_drop(struct ledger *ledger, struct step *step) {
-    size_t left = 0;
-    ledger->candidate_bytes = 0;
-    for (size_t i = 0; i < ledger->candidate_count; i++) {
-        struct candidate *candidate = ledger->candidates[i];
-        uint8_t key[34];
-        if (candidate->block.header.height > ledger->chain.height) {
-            ledger->candidates[left++] = candidate;
-            ledger->candidate_bytes += candidate->bytes.n;
-            continue;
-        }
-        if (candidate->is_kept)
-            step_delete(step, candidate_key(key, &candidate->id), KV_LAZY);
-        candidate_free(candidate);
-    }
-    ledger->candidate_count = left;
+    for (size_t i = ledger->candidate_count; i-- > 0;)
+        if (ledger->candidates[i]->block.header.height <= ledger->chain.height)
+            candidate_forget(ledger, i);
+    ledger->missing_count = 0;
+    forget_kept(ledger, step);
 }
 
 void candidates_free(struct ledger *ledger) {
-    for (size_t i = 0; i < ledger->candidate_count; i++)
-        candidate_free(ledger->candidates[i]);
-    ledger->candidate_count = 0;
+    while (ledger->candidate_count > 0)
+        candidate_forget(ledger, ledger->candidate_count - 1);
 }
 
 // ---- checking
+
+static bool is_early(const struct step *step, const struct block_header *header) {
+    return header->time_ms > step->now.wall_ms && header->time_ms - step->now.wall_ms > CLOCK_AHEAD_MS;
+}
 
 static const char *against_header(const struct ledger *ledger, const struct step *step,
                                   const struct block_header *header, bool decided) {
@@ -121,7 +220,7 @@ static const char *against_header(const struct ledger *ledger, const struct step
         return "its parent is not the head";
     if (header->time_ms <= ledger->chain.header.time_ms)
         return "its time is not after its parent's";
-    if (!decided && header->time_ms > step->now.wall_ms + CLOCK_AHEAD_MS)
+    if (!decided && is_early(step, header))
         return "its time is more than 5 s ahead of this clock";
     if (validator_set_find(&ledger->set, &header->proposer) < 0)
         return "its proposer is no validator";
@@ -151,7 +250,7 @@ static void tell_validity(struct ledger *ledger, struct step *step, struct candi
     input.validity.ok = candidate->state == CANDIDATE_VALID;
     candidate->wanted = false;
     if (input.validity.ok)
-        candidate_keep(step, candidate);
+        candidate_keep(ledger, step, candidate);
     driver_input(ledger, step, &input);
 }
 
@@ -163,6 +262,7 @@ static void try_wanted(struct ledger *ledger, struct step *step, struct candidat
         return;
     }
     candidate->state = err == OK ? CANDIDATE_VALID : CANDIDATE_INVALID;
+    candidate->was_early = err != OK && is_early(step, &candidate->block.header);
     if (err != OK && candidate->decided) {
         ledger_break(ledger, step, "over two thirds decided a block that is wrong by this node's rules");
         return;
@@ -176,7 +276,7 @@ static void try_wanted(struct ledger *ledger, struct step *step, struct candidat
 
 // As far as it can be taken now.
 static void advance(struct ledger *ledger, struct step *step, struct candidate *candidate) {
-    if (candidate->state == CANDIDATE_HELD) {
+    if (candidate->state == CANDIDATE_HELD && gossip_may_verify(ledger, candidate)) {
         bool unknown = gossip_verify_block(ledger, step, candidate) > 0;
         candidate->state = unknown ? CANDIDATE_VERIFYING : CANDIDATE_VERIFIED;
     }
@@ -189,11 +289,13 @@ static void advance(struct ledger *ledger, struct step *step, struct candidate *
 
 void candidate_want(struct ledger *ledger, struct step *step, const struct block_id *id, bool decided) {
     struct candidate *candidate = candidate_get(ledger, step, id);
-    if (candidate == NULL)
-        return; // it comes with a proposal, or by sync
+    if (candidate == NULL) {
+        miss(ledger, id, decided); // it comes with a proposal, or by sync
+        return;
+    }
     candidate->wanted = true;
-    if (decided && !candidate->decided && candidate->state == CANDIDATE_INVALID)
-        candidate->state = CANDIDATE_VERIFIED; // its time was too far ahead: that is no reason any more
+    if (candidate->state == CANDIDATE_INVALID && candidate->was_early)
+        candidate->state = CANDIDATE_VERIFIED; // by now, or now that it is decided, that may be no reason any more
     candidate->decided = candidate->decided || decided;
     advance(ledger, step, candidate);
 }
@@ -270,7 +372,7 @@ static struct candidate *build(struct ledger *ledger, struct step *step) {
 static void build_wanted(struct ledger *ledger, struct step *step) {
     const char *why = NULL;
     ledger->build_wanted = false;
-    if (ledger->candidate_count == CANDIDATES_MAX || ledger->build_height != ledger->chain.height + 1)
+    if (ledger->build_height != ledger->chain.height + 1 || !make_room(ledger, BLOCK_BYTES_MAX))
         return; // the round ends without a block of ours
     struct candidate *candidate = build(ledger, step);
     ASSERT(candidate != NULL);
@@ -281,7 +383,7 @@ static void build_wanted(struct ledger *ledger, struct step *step) {
         return;
     }
     candidate->state = CANDIDATE_VALID;
-    candidate_keep(step, candidate);
+    candidate_keep(ledger, step, candidate);
     struct bft_input input = {.kind = BFT_INPUT_BUILT_VALUE};
     input.built.height = ledger->build_height;
     input.built.round = ledger->build_round;

@@ -11,6 +11,8 @@
 
 // Beyond this the log is begun anew with the next height: what it holds of earlier ones is needed no more.
 #define LOG_RESET_BYTES ((size_t)4 * 1024 * 1024)
+// Of one peer: blocks every 10 ms are 200 of its own, and it may pass on others'. More would keep us verifying.
+#define VOTES_PER_S 2000
 
 void driver_input(struct ledger *ledger, struct step *step, const struct bft_input *input) {
     bft_step(ledger->bft, input, step->now.mono_ms, &ledger->outputs);
@@ -21,17 +23,19 @@ void driver_start_height(struct ledger *ledger, struct step *step) {
     input.start.height = ledger->chain.height + 1;
     input.start.set = &ledger->set;
     input.start.next_set = &ledger->next_set;
-    if (ledger->log_bytes > LOG_RESET_BYTES) {
-        signer_reset_log(ledger->signer, step);
-        ledger->log_bytes = 0;
-    }
     driver_input(ledger, step, &input);
 }
 
 // ---- outputs
 
+// The first record of a height is its START: the log may begin with it, and with nothing else.
 static void carry_log(struct ledger *ledger, struct step *step, struct bft_output *output) {
     struct wal_record record = {.type = WAL_INPUT, .height = output->log.height, .body = output->log.record};
+    if (record.height > ledger->log_height && ledger->log_bytes > LOG_RESET_BYTES) {
+        signer_reset_log(ledger->signer, step);
+        ledger->log_bytes = 0;
+    }
+    ledger->log_height = record.height;
     wal_append(step, &record);
     ledger->log_bytes += WAL_HEAD_BYTES + WAL_CRC_BYTES + record.body.n;
 }
@@ -180,6 +184,10 @@ enum err driver_vote(struct ledger *ledger, struct step *step, struct peer *peer
     struct bft_input input = {.kind = BFT_INPUT_VOTE, .from = peer->link};
     if (vote_decode(&input.vote, body) != OK)
         return ERR_MALFORMED;
+    if (!allowance_take(&peer->votes_allowed, step->now.mono_ms, 1, VOTES_PER_S, VOTES_PER_S)) {
+        metric_add(step->env->metrics, METRIC_LEDGER_FRAMES_FOREIGN, 1);
+        return OK; // said again later, if it matters
+    }
     if (vote_verify(&input.vote, &ledger->config.genesis->network) != OK)
         return ERR_AUTH;
     driver_input(ledger, step, &input);
@@ -187,10 +195,18 @@ enum err driver_vote(struct ledger *ledger, struct step *step, struct peer *peer
 }
 
 // The certificate of an earlier round's prevotes belongs to the proposal's height and value by its codec.
-static enum err prevotes_hold(const struct ledger *ledger, const struct proposal_message *message) {
-    if (message->proposal.valid_round == VALID_ROUND_NONE || message->proposal.height != ledger->chain.height + 1)
+static enum err prevotes_hold(const struct ledger *ledger, const struct proposal_message *message,
+                              const struct validator_set *set) {
+    if (message->proposal.valid_round == VALID_ROUND_NONE)
         return OK;
-    return certificate_verify(&message->prevotes, &ledger->set, &ledger->config.genesis->network);
+    return certificate_verify(&message->prevotes, set, &ledger->config.genesis->network);
+}
+
+// A block of another height could neither be judged now nor be dropped with this height.
+static bool is_of_height(struct span block, uint64_t height) {
+    struct block_header header;
+    return block.n >= BLOCK_HEADER_BYTES && block_header_decode(&header, span_of(block.p, BLOCK_HEADER_BYTES)) == OK &&
+           header.height == height;
 }
 
 static enum err proposal_take(struct ledger *ledger, struct step *step, struct peer *peer,
@@ -207,18 +223,16 @@ static enum err proposal_take(struct ledger *ledger, struct step *step, struct p
     const struct validator *proposer = &set->validators[validators_proposer(set, proposal->height, proposal->round)];
     if (memcmp(proposer->key.bytes, proposal->proposer.bytes, 32) != 0)
         return ERR_INVALID;
-    if (proposal_verify(proposal, &ledger->config.genesis->network) != OK || prevotes_hold(ledger, message) != OK)
+    if (proposal_verify(proposal, &ledger->config.genesis->network) != OK || prevotes_hold(ledger, message, set) != OK)
         return ERR_AUTH;
-    if (candidate_add(ledger, message->block, &proposal->value) == NULL)
+    if (!is_of_height(message->block, proposal->height) ||
+        candidate_add(ledger, message->block, &proposal->value, &proposal->proposer) == NULL)
         return ERR_INVALID;
     struct bft_input input = {.kind = BFT_INPUT_PROPOSAL, .from = peer->link};
     input.proposal.proposal = *proposal;
     input.proposal.prevotes = proposal->valid_round == VALID_ROUND_NONE ? NULL : &message->prevotes;
     driver_input(ledger, step, &input);
-    struct candidate *candidate = candidate_find(ledger, &proposal->value);
-    if (candidate != NULL && candidate->wanted)
-        candidate_want(ledger, step, &proposal->value, candidate->decided);
-    return OK;
+    return OK; // a candidate that consensus waits for is looked at with the rest of the step
 }
 
 enum err driver_proposal(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
@@ -262,11 +276,16 @@ static bool block_is_due(const struct ledger *ledger, const struct step *step) {
             step->now.mono_ms >= ledger->head_mono_ms + config->genesis->ledger.block_ms);
 }
 
+// A height that is decided, here or elsewhere, takes no block any more.
+static bool may_become_due(const struct ledger *ledger, const struct bft_view *view) {
+    return !view->due && !view->behind && view->step != BFT_STEP_DECIDED && !sync_is_behind(ledger);
+}
+
 void driver_tick(struct ledger *ledger, struct step *step) {
     struct bft_view view;
     fire_timers(ledger, step);
     bft_look(ledger->bft, &view);
-    if (!view.due && !ledger->syncing && block_is_due(ledger, step)) {
+    if (may_become_due(ledger, &view) && block_is_due(ledger, step)) {
         struct bft_input input = {.kind = BFT_INPUT_BLOCK_DUE};
         input.height = ledger->chain.height + 1;
         driver_input(ledger, step, &input);
@@ -279,7 +298,7 @@ uint64_t driver_next_ms(const struct ledger *ledger, const struct now *now) {
     for (size_t i = 0; i < BFT_TIMER_KINDS; i++)
         next_ms = ledger->timers_ms[i] < next_ms ? ledger->timers_ms[i] : next_ms;
     bft_look(ledger->bft, &view);
-    if (view.due || ledger->syncing)
+    if (!may_become_due(ledger, &view))
         return next_ms;
     if (ledger->config.genesis->ledger.block_ms > 0 &&
         ledger->head_mono_ms + ledger->config.genesis->ledger.block_ms < next_ms)

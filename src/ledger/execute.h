@@ -97,6 +97,8 @@ size_t execute_filter(bool *taken, struct overlay *overlay, const struct genesis
 // Whether the state grants this relay's transaction without a fee: one update an epoch, its batch, the openings of its
 // sample, so that an empty account silences nobody. For a mempool; one that would fail is refused all the same.
 bool execute_is_free(struct overlay *overlay, const struct tx *tx);
+// Whether evidence can count in a block of that height or a later one.
+bool execute_accuses(struct overlay *overlay, const struct evidence *evidence, uint64_t height);
 
 // The header time at which a block is due even if no transaction waits: the end of the epoch or a release of stake.
 // UINT64_MAX: none. And whether the block at `height` has samples to draw.

@@ -26,7 +26,11 @@ static enum mempool_verdict pool(struct ledger *ledger, struct step *step, const
     if (tx->kind != TX_EVIDENCE)
         state_account(overlay, &account, &tx->sender);
     entry.free_of_fee = tx->kind == TX_EVIDENCE || execute_is_free(overlay, tx);
+    // Against keys of nobody anybody can make evidence without end; it would never be sent away.
+    bool empty = tx->kind == TX_EVIDENCE && !execute_accuses(overlay, &tx->evidence, ledger->chain.height + 1);
     overlay_free(overlay);
+    if (empty)
+        return MEMPOOL_NONCE_USED;
     if (!entry.free_of_fee && account.balance < tx->fee)
         return MEMPOOL_UNPAYABLE; // else who has nothing could offer most, and drive out all others
     return mempool_add(ledger->mempool, &entry, account.nonce);
@@ -162,6 +166,14 @@ void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job) 
     }
     job->free(job);
     ledger_run(ledger, step);
+}
+
+bool gossip_may_verify(const struct ledger *ledger, const struct candidate *candidate) {
+    size_t jobs = (candidate->block.header.tx_count + VERIFY_BATCH_MAX - 1) / VERIFY_BATCH_MAX;
+    size_t free = 0;
+    for (size_t i = 0; i < VERIFY_JOBS_MAX; i++)
+        free += ledger->verifications[i].job == NULL;
+    return free >= jobs + VERIFY_GOSSIP_JOBS_MAX - ledger->gossip_jobs;
 }
 
 size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct candidate *candidate) {

@@ -10,7 +10,7 @@ enum ledger_space {
     LEDGER_LISTED = 'M',       // epoch 4: ids of the relays in it
     LEDGER_HEAD = 'h',         // nothing else: height of the head 8 | lowest height held 8
     LEDGER_BLOCKS = 'b',       // height 8: block
-    LEDGER_CANDIDATES = 'k',   // block id 32: a block on which consensus may be locked
+    LEDGER_CANDIDATES = 'k',   // block id 32: a block on which consensus may be locked; without an id: the list of them
     LEDGER_CERTIFICATES = 'c', // height 8: certificate of the block
     LEDGER_RESULTS = 'r',      // height 8: what became of each transaction, a byte each
     LEDGER_HEIGHTS = 'i',      // block id 32: height 8

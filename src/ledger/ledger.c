@@ -38,6 +38,7 @@ void ledger_free(struct ledger *ledger) {
     for (size_t i = 0; i < SYNC_ASKS_MAX; i++)
         buf_free(&ledger->asks[i].answer);
     buf_free(&ledger->verify_queue);
+    buf_free(&ledger->kept);
     bft_outputs_free(&ledger->outputs);
     bft_free(ledger->bft);
     signer_free(ledger->signer);
@@ -84,6 +85,7 @@ static enum err start_consensus(struct ledger *ledger, struct step *step, struct
                       "the log with what this key has signed is missing, though its chain has begun. Restore it, or "
                       "start this validator anew with a new key");
     bft_look(ledger->bft, &view);
+    ledger->log_height = view.height;
     if (view.height > ledger->chain.height + 1)
         return refuse(why, ERR_CORRUPT, "the store is older than the consensus log: restore both from the same time");
     if (view.height == ledger->chain.height + 1)
@@ -97,6 +99,8 @@ enum err ledger_start(struct ledger *ledger, struct step *step, struct span log,
     enum err err = chain_load(&ledger->chain, step, ledger->config.keep_blocks);
     if (err == OK)
         err = apply_load(ledger, step);
+    if (err == OK)
+        err = candidates_load(ledger, step);
     if (err != OK)
         return refuse(why, err, "the ledger's store is damaged: remove it, and the node fetches the chain again");
     ledger->head_mono_ms = step->now.mono_ms;
@@ -125,7 +129,8 @@ static uint64_t least(uint64_t a, uint64_t b) {
 static bool has_work(const struct ledger *ledger) {
     bool work = ledger->build_wanted;
     for (size_t i = 0; i < ledger->candidate_count; i++)
-        work = work || (ledger->candidates[i]->wanted && ledger->candidates[i]->state == CANDIDATE_VERIFIED);
+        work = work || (ledger->candidates[i]->wanted && ledger->candidates[i]->state == CANDIDATE_VERIFIED &&
+                        ledger->candidates[i]->block.header.height <= ledger->chain.height + 1);
     return work;
 }
 
@@ -144,15 +149,16 @@ void ledger_run(struct ledger *ledger, struct step *step) {
     next_ms = least(next_ms, sync_next_ms(ledger));
     next_ms = least(next_ms, driver_next_ms(ledger, &step->now));
     // The state that this step has made shows in the next one, which may come at once.
-    bool again = ledger->applied || (has_work(ledger) && ledger->broken == NULL);
-    ledger->next_ms = ledger->broken != NULL ? TIME_NEVER : again ? step->now.mono_ms : next_ms;
+    bool again = ledger->applied || has_work(ledger);
+    ledger->next_ms = ledger->broken != NULL ? queries_next_ms(ledger) : again ? step->now.mono_ms : next_ms;
 }
 
 void ledger_tick(struct ledger *ledger, struct step *step) {
-    if (!ledger->started || ledger->broken != NULL)
+    if (!ledger->started)
         return;
-    peers_tick(ledger, step);
-    queries_tick(ledger, step);
+    queries_tick(ledger, step); // who waits hears something, even of a ledger that has stopped
+    if (ledger->broken == NULL)
+        peers_tick(ledger, step);
     ledger_run(ledger, step);
 }
 

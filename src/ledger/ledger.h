@@ -26,8 +26,9 @@ struct ledger_ports {
     void *ctx;
     // A frame to a peer; lost when its queue is full. Consensus goes first, then transactions, then answers.
     void (*send)(void *ctx, struct step *step, uint64_t peer, enum ledger_frame kind, struct span body);
-    void (*close)(void *ctx, struct step *step, uint64_t peer); // it has broken a rule
-    void (*trust)(void *ctx, uint64_t peer);                    // it has proved to be a validator
+    // It has broken a rule, or its place is needed. ledger_peer_down follows, perhaps before this returns.
+    void (*close)(void *ctx, struct step *step, uint64_t peer);
+    void (*trust)(void *ctx, uint64_t peer); // it has proved to be a validator
     // Wants a link to that node: ledger_peer_up or ledger_dial_failed follows.
     void (*dial)(void *ctx, struct step *step, const struct relay_id *id, const struct address *address);
     void (*note)(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note);

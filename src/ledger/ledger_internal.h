@@ -11,10 +11,12 @@
 #include "ledger/ledger.h"
 #include "ledger/verify.h"
 
-#define PEERS_LINKED_MAX 256 // links; a node has few, validators at most a hundred
-#define PEERS_KNOWN_MAX 128  // addresses to dial
-#define CANDIDATES_MAX 32    // blocks of this height and the next
+#define PEERS_LINKED_MAX 256     // links; a node has few, validators at most a hundred
+#define STRANGERS_LINKED_MAX 128 // of those, inbound and no members
+#define PEERS_KNOWN_MAX 128      // addresses to dial
+#define CANDIDATES_MAX 32        // blocks of this height and the next
 #define CANDIDATE_BYTES_MAX (16 * 1024 * 1024)
+#define MISSING_MAX 8   // consensus asks for one block a round
 #define SYNC_ASKS_MAX 4 // ranges under way
 #define WATCHES_MAX 64
 #define WAITS_MAX 1024     // requests that wait for a transaction to be final
@@ -33,13 +35,15 @@ struct peer {
     bool inbound;
     bool has_id;
     struct relay_id id;
-    bool is_member; // has shown the key of a validator
+    bool has_member; // has shown a key
     struct sign_public member;
+    bool is_member; // and that is a validator's, of the next height or the one after
     bool has_status;
     struct peer_status status;
-    struct allowance txs_allowed, answers_allowed;
-    uint64_t helped_height; // a decision of that height was sent
+    struct allowance txs_allowed, votes_allowed, answers_allowed;
     bool asked_peers;       // whom it knows: no answer yet
+    bool asked_block;       // for a block; an answer to nothing is not looked at
+    unsigned sync_failures; // ranges that it did not give
     struct buf txs;         // for its next TXS frame
 };
 
@@ -64,15 +68,23 @@ enum candidate_state {
 // A proposed block of a height that is not decided.
 struct candidate {
     struct block_id id;
+    struct sign_public proposer; // who signed the first proposal of it
     struct buf bytes;
     struct block block; // points into bytes
     enum candidate_state state;
+    bool was_early;          // invalid, because its time was too far ahead of this clock
     bool is_kept;            // in the store: it outlives the process
     bool wanted;             // consensus has asked whether it is valid
     bool decided;            // and over two thirds say so
     size_t jobs;             // under way for it
     struct overlay *overlay; // of its trial; NULL: not executed
     struct executed executed;
+};
+
+// Consensus has asked for a block that was not here.
+struct missing_block {
+    struct block_id id;
+    bool decided;
 };
 
 // A range of heights to be fetched, in the order of their heights.
@@ -121,13 +133,17 @@ struct ledger {
     struct signer *signer; // NULL: a follower
     uint64_t timers_ms[BFT_TIMER_KINDS];
     struct bft_timer timers[BFT_TIMER_KINDS];
-    size_t log_bytes;  // since the log was reset
-    bool build_wanted; // consensus waits for a block of ours
+    size_t log_bytes;    // since the log was reset
+    uint64_t log_height; // of its last record
+    bool build_wanted;   // consensus waits for a block of ours
     uint64_t build_height;
     uint32_t build_round;
     struct candidate *candidates[CANDIDATES_MAX];
     size_t candidate_count;
     size_t candidate_bytes;
+    struct missing_block missing[MISSING_MAX];
+    size_t missing_count; // since the height began: the next one stands at its remainder
+    struct buf kept;      // ids of the candidates in the store
 
     struct peer *peers[PEERS_LINKED_MAX];
     size_t peer_count;
@@ -161,7 +177,9 @@ struct peer *peer_find(const struct ledger *ledger, uint64_t link); // NULL: gon
 void peer_send(struct ledger *ledger, struct step *step, const struct peer *peer, enum ledger_frame kind,
                struct span body);
 void peer_broke_a_rule(struct ledger *ledger, struct step *step, struct peer *peer, const char *rule);
-bool peer_may_have(struct peer *peer, const struct step *step, size_t bytes); // an answer of that size
+bool peer_may_ask(const struct peer *peer, const struct step *step);
+void peer_has_had(struct peer *peer, const struct step *step, size_t bytes); // an answer of that size
+void peers_follow_set(struct ledger *ledger, struct step *step);             // members are who validates now
 void peers_begin(struct ledger *ledger);
 void peers_tick(struct ledger *ledger, struct step *step);
 uint64_t peers_next_ms(const struct ledger *ledger);
@@ -176,6 +194,8 @@ void gossip_greet(struct ledger *ledger, struct step *step, struct peer *peer); 
 enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
                                  enum err *err);
 void gossip_flush(struct ledger *ledger, struct step *step); // what the step has gathered leaves
+// Whether jobs are free for all transactions of a block.
+bool gossip_may_verify(const struct ledger *ledger, const struct candidate *candidate);
 // Starts verifying the transactions of a candidate that the mempool does not know. Their number.
 size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct candidate *candidate);
 
@@ -184,7 +204,9 @@ struct candidate *candidate_find(const struct ledger *ledger, const struct block
 // From the memory, else from the store, where a process before this one has kept it.
 struct candidate *candidate_get(struct ledger *ledger, struct step *step, const struct block_id *id);
 // Takes a copy. NULL: malformed, not the block of that id, or no room.
-struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const struct block_id *id);
+struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const struct block_id *id,
+                                const struct sign_public *proposer);
+enum err candidates_load(struct ledger *ledger, struct step *step); // what is in the store; ERR_CORRUPT
 void candidate_want(struct ledger *ledger, struct step *step, const struct block_id *id, bool decided);
 void candidate_verified(struct ledger *ledger, struct step *step, const struct block_id *id, bool all_right);
 // Executes it on the head's state. ERR_INVALID with the rule that it breaks.
@@ -217,6 +239,8 @@ enum err apply_load(struct ledger *ledger, struct step *step); // what follows f
 void sync_status(struct ledger *ledger, struct step *step, struct peer *peer); // it has said where it stands
 void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height);   // over a third are there
 void sync_peer_gone(struct ledger *ledger, struct step *step, uint64_t link);
+void sync_look(struct ledger *ledger, struct step *step); // whether what others claim is ahead of us
+bool sync_is_behind(const struct ledger *ledger);         // as validators with over a third of the power say
 void sync_tick(struct ledger *ledger, struct step *step);
 uint64_t sync_next_ms(const struct ledger *ledger);
 void sync_send_block(struct ledger *ledger, struct step *step, struct peer *peer, uint64_t height);

@@ -9,7 +9,7 @@
 #define DIAL_RETRY_MS_MAX 30000
 #define LINKS_WANTED 16                 // beyond the seeds
 #define ANSWERS_PER_S (4 * 1024 * 1024) // bytes that one peer may make us send
-#define ANSWERS_BURST (2 * ANSWER_BYTES_MAX)
+#define ANSWERS_BURST_MS 500            // two of the longest answers
 
 bool allowance_take(struct allowance *allowance, uint64_t now_ms, uint64_t amount, uint64_t per_s, uint64_t burst) {
     uint64_t now_us = now_ms * 1000;
@@ -46,11 +46,23 @@ static struct known_peer *known_find(struct ledger *ledger, const struct relay_i
     return NULL;
 }
 
+// The entry of one that could not be reached, so that names nobody answers to do not fill the table.
+static struct known_peer *known_useless(struct ledger *ledger) {
+    for (size_t i = 0; i < ledger->known_count; i++) {
+        struct known_peer *known = &ledger->known[i];
+        if (!known->is_seed && !known->linked && !known->dialling && known->failures > 0)
+            return known;
+    }
+    return NULL;
+}
+
 static void known_add(struct ledger *ledger, const struct relay_id *id, const struct address *address, bool is_seed) {
-    if (memcmp(ledger->config.self.bytes, id->bytes, 32) == 0 || known_find(ledger, id) != NULL ||
-        ledger->known_count == PEERS_KNOWN_MAX)
+    if (memcmp(ledger->config.self.bytes, id->bytes, 32) == 0 || known_find(ledger, id) != NULL)
         return;
-    ledger->known[ledger->known_count++] = (struct known_peer){.id = *id, .address = *address, .is_seed = is_seed};
+    bool full = ledger->known_count == PEERS_KNOWN_MAX;
+    struct known_peer *known = full ? known_useless(ledger) : &ledger->known[ledger->known_count++];
+    if (known != NULL)
+        *known = (struct known_peer){.id = *id, .address = *address, .is_seed = is_seed};
 }
 
 // ---- where we stand
@@ -94,16 +106,55 @@ static void tell_address(struct ledger *ledger, struct step *step, const struct 
 
 // ---- coming and going
 
-static void mark_linked(struct ledger *ledger, const struct peer *peer, bool linked) {
+static void mark_linked(struct ledger *ledger, const struct peer *peer) {
     struct known_peer *known = peer->has_id ? known_find(ledger, &peer->id) : NULL;
     if (known == NULL)
         return;
     known->dialling = false;
-    known->linked = linked;
+    known->linked = true;
     known->failures = 0;
 }
 
+static void dial_later(struct ledger *ledger, struct step *step, struct known_peer *known) {
+    unsigned doublings = known->failures < 6 ? known->failures : 6;
+    uint64_t wait_ms = (uint64_t)DIAL_RETRY_MS << doublings;
+    wait_ms = wait_ms < DIAL_RETRY_MS_MAX ? wait_ms : DIAL_RETRY_MS_MAX;
+    known->dialling = false;
+    known->retry_ms = step->now.mono_ms + wait_ms / 2 + rng_below(&step->env->rng, wait_ms / 2 + 1);
+    if (known->retry_ms < ledger->next_ms)
+        ledger->next_ms = known->retry_ms;
+}
+
+// Of a link that has gone from the list. There may be another: both ends may have dialled.
+static void mark_gone(struct ledger *ledger, struct step *step, const struct peer *peer) {
+    struct known_peer *known = peer->has_id ? known_find(ledger, &peer->id) : NULL;
+    bool linked = false;
+    for (size_t i = 0; i < ledger->peer_count; i++)
+        linked = linked || (ledger->peers[i]->has_id && memcmp(ledger->peers[i]->id.bytes, peer->id.bytes, 32) == 0);
+    if (known == NULL || linked)
+        return;
+    known->linked = false;
+    dial_later(ledger, step, known);
+}
+
+// Strangers, whom anybody can be any number of, leave room for validators: the longest here goes for the newest.
+static void make_room_for_members(struct ledger *ledger, struct step *step) {
+    size_t strangers = 0, oldest = 0;
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *peer = ledger->peers[i];
+        if (!peer->inbound || peer->is_member)
+            continue;
+        if (strangers++ == 0 || peer->link < ledger->peers[oldest]->link)
+            oldest = i;
+    }
+    if (strangers < STRANGERS_LINKED_MAX)
+        return;
+    ledger->ports.close(ledger->ports.ctx, step, ledger->peers[oldest]->link);
+}
+
 void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, const struct relay_id *id, bool inbound) {
+    if (inbound)
+        make_room_for_members(ledger, step);
     if (ledger->peer_count == PEERS_LINKED_MAX) {
         ledger->ports.close(ledger->ports.ctx, step, link);
         return;
@@ -113,7 +164,7 @@ void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, con
     if (id != NULL)
         peer->id = *id;
     ledger->peers[ledger->peer_count++] = peer;
-    mark_linked(ledger, peer, true);
+    mark_linked(ledger, peer);
     metric_set(step->env->metrics, METRIC_LEDGER_PEERS, (int64_t)ledger->peer_count);
     peers_tell_status(ledger, step, peer);
     if (ledger->signer != NULL)
@@ -130,9 +181,9 @@ void ledger_peer_down(struct ledger *ledger, struct step *step, uint64_t link) {
         struct peer *peer = ledger->peers[i];
         if (peer->link != link)
             continue;
-        mark_linked(ledger, peer, false);
         sync_peer_gone(ledger, step, link);
         ledger->peers[i] = ledger->peers[--ledger->peer_count];
+        mark_gone(ledger, step, peer);
         buf_free(&peer->txs);
         free(peer);
         metric_set(step->env->metrics, METRIC_LEDGER_PEERS, (int64_t)ledger->peer_count);
@@ -144,12 +195,8 @@ void ledger_dial_failed(struct ledger *ledger, struct step *step, const struct r
     struct known_peer *known = known_find(ledger, id);
     if (known == NULL)
         return;
-    unsigned doublings = known->failures < 6 ? known->failures : 6;
-    uint64_t wait_ms = (uint64_t)DIAL_RETRY_MS << doublings;
-    wait_ms = wait_ms < DIAL_RETRY_MS_MAX ? wait_ms : DIAL_RETRY_MS_MAX;
-    known->dialling = false;
+    dial_later(ledger, step, known);
     known->failures++;
-    known->retry_ms = step->now.mono_ms + wait_ms / 2 + rng_below(&step->env->rng, wait_ms / 2 + 1);
 }
 
 // ---- dialling: all seeds, and some of the others
@@ -160,10 +207,15 @@ void peers_begin(struct ledger *ledger) {
         known_add(ledger, &genesis->seeds[i].id, &genesis->seeds[i].address, true);
 }
 
-void peers_tick(struct ledger *ledger, struct step *step) {
+static size_t count_others(const struct ledger *ledger) {
     size_t others = 0;
     for (size_t i = 0; i < ledger->known_count; i++)
         others += !ledger->known[i].is_seed && (ledger->known[i].linked || ledger->known[i].dialling);
+    return others;
+}
+
+void peers_tick(struct ledger *ledger, struct step *step) {
+    size_t others = count_others(ledger);
     for (size_t i = 0; i < ledger->known_count; i++) {
         struct known_peer *known = &ledger->known[i];
         if (known->linked || known->dialling || step->now.mono_ms < known->retry_ms)
@@ -177,9 +229,11 @@ void peers_tick(struct ledger *ledger, struct step *step) {
 
 uint64_t peers_next_ms(const struct ledger *ledger) {
     uint64_t next_ms = TIME_NEVER;
+    bool enough = count_others(ledger) >= LINKS_WANTED;
     for (size_t i = 0; i < ledger->known_count; i++) {
         const struct known_peer *known = &ledger->known[i];
-        if (!known->linked && !known->dialling && known->failures > 0 && known->retry_ms < next_ms)
+        bool wanted = known->is_seed || !enough;
+        if (wanted && !known->linked && !known->dialling && known->retry_ms < next_ms)
             next_ms = known->retry_ms;
     }
     return next_ms;
@@ -195,21 +249,32 @@ static enum err on_status(struct ledger *ledger, struct step *step, struct peer 
     return OK;
 }
 
-static enum err on_member(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
-    struct member member;
-    if (member_decode(&member, body) != OK || !peer->has_id)
-        return ERR_MALFORMED;
-    if (member_verify(&member, &ledger->config.genesis->network, &peer->id, &ledger->config.self) != OK)
-        return ERR_AUTH;
-    bool known =
-        validator_set_find(&ledger->set, &member.key) >= 0 || validator_set_find(&ledger->next_set, &member.key) >= 0;
-    peer->member = member.key;
-    peer->is_member = known || ledger->syncing; // who is behind does not know the present set
-    if (!peer->is_member)
-        return OK;
+static void follow_set(struct ledger *ledger, struct step *step, struct peer *peer) {
+    bool was_member = peer->is_member;
+    peer->is_member = peer->has_member && (validator_set_find(&ledger->set, &peer->member) >= 0 ||
+                                           validator_set_find(&ledger->next_set, &peer->member) >= 0);
+    if (was_member || !peer->is_member)
+        return;
     ledger->ports.trust(ledger->ports.ctx, peer->link);
     gossip_greet(ledger, step, peer);
     driver_greet(ledger, step, peer);
+}
+
+void peers_follow_set(struct ledger *ledger, struct step *step) {
+    for (size_t i = 0; i < ledger->peer_count; i++)
+        follow_set(ledger, step, ledger->peers[i]);
+}
+
+static enum err on_member(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    struct member member;
+    if (member_decode(&member, body) != OK || !peer->has_id || peer->has_member)
+        return ERR_MALFORMED; // once a link
+    if (member_verify(&member, &ledger->config.genesis->network, &peer->id, &ledger->config.self) != OK)
+        return ERR_AUTH;
+    peer->has_member = true;
+    peer->member = member.key;
+    follow_set(ledger, step, peer);
+    sync_look(ledger, step); // its claim may count for more now
     return OK;
 }
 
@@ -219,12 +284,15 @@ static enum err on_get_peers(struct ledger *ledger, struct step *step, struct pe
     size_t count = 0;
     if (body.n != 0)
         return ERR_MALFORMED;
+    if (!peer_may_ask(peer, step))
+        return OK;
     for (size_t i = 0; i < ledger->known_count && count < PEERS_MAX; i++)
         if (ledger->known[i].linked) {
             memcpy(out[count].key, ledger->known[i].id.bytes, 32);
             out[count++].address = ledger->known[i].address;
         }
     peers_encode(&answer, out, count);
+    peer_has_had(peer, step, answer.n);
     peer_send(ledger, step, peer, FRAME_PEERS, buf_span(&answer));
     buf_free(&answer);
     return OK;
@@ -246,12 +314,19 @@ static enum err on_peers(struct ledger *ledger, struct step *step, struct peer *
         known_add(ledger, &id, &in[i].address, false);
     }
     peer->asked_peers = peer->asked_peers && about_itself;
-    mark_linked(ledger, peer, true);
+    mark_linked(ledger, peer);
     return OK;
 }
 
-bool peer_may_have(struct peer *peer, const struct step *step, size_t bytes) {
-    return allowance_take(&peer->answers_allowed, step->now.mono_ms, bytes + 256, ANSWERS_PER_S, ANSWERS_BURST);
+// Asked before the store is read: what an answer costs is known afterwards only, and may go beyond the allowance once.
+bool peer_may_ask(const struct peer *peer, const struct step *step) {
+    return peer->answers_allowed.earned_us <= (step->now.mono_ms + ANSWERS_BURST_MS) * 1000;
+}
+
+void peer_has_had(struct peer *peer, const struct step *step, size_t bytes) {
+    uint64_t *earned_us = &peer->answers_allowed.earned_us;
+    uint64_t now_us = step->now.mono_ms * 1000;
+    *earned_us = (*earned_us > now_us ? *earned_us : now_us) + (bytes + 256) * SECOND_MS * 1000 / ANSWERS_PER_S;
 }
 
 typedef enum err frame_handler(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);

@@ -281,13 +281,23 @@ static uint64_t slash_stake(struct execution *x, const struct sign_public *key) 
     return 0;
 }
 
+// Of a key that validated at that time, and that has not been slashed.
+static bool counts(struct overlay *overlay, struct validator_record *record, const struct evidence *evidence,
+                   uint64_t now_height) {
+    uint64_t height = evidence_height(evidence);
+    return state_validator(overlay, record, evidence_accused(evidence)) && !record->slashed && height <= now_height &&
+           height >= record->from_height && height <= record->until_height;
+}
+
+bool execute_accuses(struct overlay *overlay, const struct evidence *evidence, uint64_t height) {
+    struct validator_record record;
+    return counts(overlay, &record, evidence, height);
+}
+
 enum tx_outcome evidence_execute(struct execution *x, const struct tx *tx) {
     const struct sign_public *accused = evidence_accused(&tx->evidence);
-    uint64_t height = evidence_height(&tx->evidence);
     struct validator_record record;
-    bool is_known = state_validator(x->overlay, &record, accused);
-    if (!is_known || record.slashed || height > x->header->height || height < record.from_height ||
-        height > record.until_height)
+    if (!counts(x->overlay, &record, &tx->evidence, x->header->height))
         return TX_REFUSED_EVIDENCE;
     record.slashed = true;
     state_set_validator(x->overlay, accused, &record);

@@ -13,8 +13,39 @@
 // The others decide a height a little before or after us: being behind by one is no reason to fetch it yet.
 #define PATIENCE_MS 300
 
+// The highest height that validators with over a third of the power claim: one of them at least is honest.
+// False: too few of them are linked to tell.
+static bool vouched_height(const struct ledger *ledger, uint64_t *height) {
+    uint64_t claims[VALIDATORS_MAX] = {0};
+    bool claimed[VALIDATORS_MAX] = {false};
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *peer = ledger->peers[i];
+        int validator = peer->is_member && peer->has_status ? validator_set_find(&ledger->set, &peer->member) : -1;
+        if (validator < 0)
+            continue;
+        claimed[validator] = true;
+        if (peer->status.height > claims[validator])
+            claims[validator] = peer->status.height;
+    }
+    bool found = false;
+    *height = 0;
+    for (size_t i = 0; i < ledger->set.count; i++) {
+        uint64_t power = 0;
+        for (size_t k = 0; k < ledger->set.count; k++)
+            power += claimed[k] && claims[k] >= claims[i] ? ledger->set.validators[k].power : 0;
+        if (!claimed[i] || !power_is_skip(power, ledger->set.total))
+            continue;
+        found = true;
+        *height = claims[i] > *height ? claims[i] : *height;
+    }
+    return found;
+}
+
+// Anybody can claim anything: when enough validators can be asked, theirs counts alone.
 static uint64_t claimed_height(const struct ledger *ledger) {
     uint64_t height = 0;
+    if (vouched_height(ledger, &height))
+        return height;
     for (size_t i = 0; i < ledger->peer_count; i++)
         if (ledger->peers[i]->has_status && ledger->peers[i]->status.height > height)
             height = ledger->peers[i]->status.height;
@@ -38,7 +69,7 @@ static void syncing_set(struct ledger *ledger, struct step *step, bool syncing) 
     ledger->sync_look_ms = TIME_NEVER;
 }
 
-static void look(struct ledger *ledger, struct step *step) {
+void sync_look(struct ledger *ledger, struct step *step) {
     uint64_t claimed = claimed_height(ledger);
     uint64_t ahead = claimed > ledger->chain.height ? claimed - ledger->chain.height : 0;
     ledger->sync_target = claimed;
@@ -79,10 +110,11 @@ static enum err certified_verify(const struct ledger *ledger, const struct certi
 
 // The next block, verified. Its transactions' signatures are trusted under the certificate; what they do is executed.
 static enum err apply_certified(struct ledger *ledger, struct step *step, const struct certified *certified) {
+    static const struct sign_public nobody;
     const char *why = NULL;
-    if (ledger->candidate_count == CANDIDATES_MAX)
-        candidates_free(ledger);
-    struct candidate *candidate = candidate_add(ledger, certified->block, &certified->certificate.value);
+    if (ledger->candidate_count == CANDIDATES_MAX || ledger->candidate_bytes > CANDIDATE_BYTES_MAX - BLOCK_BYTES_MAX)
+        candidates_free(ledger); // proposals are of no use to who is behind
+    struct candidate *candidate = candidate_add(ledger, certified->block, &certified->certificate.value, &nobody);
     if (candidate == NULL)
         return ERR_MALFORMED;
     enum err err = candidate_try(ledger, step, candidate, true, &why);
@@ -113,16 +145,15 @@ static enum err look_for_fork(struct ledger *ledger, struct step *step, const st
         err = block_header_decode(&ours, span_of(block.p, BLOCK_HEADER_BYTES));
     if (err == OK)
         err = chain_set(step, &ours.validators, set);
-    bool can_tell = err == OK;
+    if (err == OK)
+        block_id_of(&id, &ours);
+    bool can_tell = err == OK && !block_id_equal(&id, &certified->certificate.value);
     if (can_tell)
         err = certified_verify(ledger, certified, height, set);
-    if (can_tell && err == OK) {
-        block_id_of(&id, &ours);
-        if (!block_id_equal(&id, &certified->certificate.value))
-            ledger_break(ledger, step,
-                         "a fork: two blocks of one height are both certified. Over a third of the "
-                         "validators' power is lying; find out who before going on");
-    }
+    if (can_tell && err == OK)
+        ledger_break(ledger, step,
+                     "a fork: two blocks of one height are both certified. Over a third of the "
+                     "validators' power is lying; find out who before going on");
     free(set);
     buf_free(&block);
     return can_tell ? err : OK;
@@ -137,15 +168,22 @@ static bool has_ask(const struct ledger *ledger, uint64_t link) {
     return false;
 }
 
+// Who was dialled is nobody that came to be asked; who has failed less often goes first. So many liars delay little.
+static unsigned distrust(const struct peer *peer) {
+    return 2 * peer->sync_failures + (peer->inbound && !peer->is_member ? 1 : 0);
+}
+
+// One of those who claim to have it.
 static struct peer *peer_for(struct ledger *ledger, struct step *step, uint64_t height) {
     size_t first = ledger->peer_count == 0 ? 0 : (size_t)rng_below(&step->env->rng, ledger->peer_count);
+    struct peer *best = NULL;
     for (size_t i = 0; i < ledger->peer_count; i++) {
         struct peer *peer = ledger->peers[(first + i) % ledger->peer_count];
         if (peer->has_status && peer->status.height >= height && peer->status.first_height <= height &&
-            !has_ask(ledger, peer->link))
-            return peer;
+            !has_ask(ledger, peer->link) && (best == NULL || distrust(peer) < distrust(best)))
+            best = peer;
     }
-    return NULL;
+    return best;
 }
 
 static void ask_peer(struct ledger *ledger, struct step *step, struct sync_ask *ask) {
@@ -167,8 +205,10 @@ static void ask_forget(struct sync_ask *ask) {
 // The peer has not kept what it claimed: its claim is forgotten until it makes another.
 static void ask_failed(struct ledger *ledger, struct sync_ask *ask) {
     struct peer *peer = peer_find(ledger, ask->peer);
-    if (peer != NULL)
+    if (peer != NULL) {
         peer->has_status = false;
+        peer->sync_failures++;
+    }
     ask_forget(ask);
 }
 
@@ -259,6 +299,11 @@ void sync_tick(struct ledger *ledger, struct step *step) {
         ask_for_more(ledger, step);
 }
 
+bool sync_is_behind(const struct ledger *ledger) {
+    uint64_t height;
+    return ledger->syncing && vouched_height(ledger, &height) && height > ledger->chain.height;
+}
+
 uint64_t sync_next_ms(const struct ledger *ledger) {
     uint64_t next_ms = ledger->sync_look_ms;
     for (size_t i = 0; ledger->syncing && i < SYNC_ASKS_MAX; i++) {
@@ -273,11 +318,12 @@ void sync_status(struct ledger *ledger, struct step *step, struct peer *peer) {
     uint8_t body[GET_HEIGHT_BYTES];
     bool other_head = peer->status.height == ledger->chain.height && ledger->chain.height > 0 &&
                       !block_id_equal(&peer->status.head, &ledger->chain.id);
-    if (other_head) {
+    if (other_head && !peer->asked_block) {
+        peer->asked_block = true;
         get_height_encode(body, peer->status.height);
         peer_send(ledger, step, peer, FRAME_GET_BLOCK, SPAN_OF(body));
     }
-    look(ledger, step);
+    sync_look(ledger, step);
 }
 
 void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height) {
@@ -311,9 +357,11 @@ enum err sync_range(struct ledger *ledger, struct step *step, struct peer *peer,
 enum err sync_block(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
     uint64_t height;
     struct span found;
-    (void)peer;
     if (found_decode(&height, &found, body) != OK)
         return ERR_MALFORMED;
+    if (!peer->asked_block && !peer->is_member)
+        return OK; // a certificate costs too much to be verified for anybody
+    peer->asked_block = false;
     if (found.n == 0 || height > ledger->chain.height + 1 ||
         (height > ledger->chain.height && apply_is_hidden(ledger, step)))
         return OK;
@@ -349,10 +397,12 @@ static bool append_pair(struct step *step, struct buf *out, uint64_t height, boo
 
 void sync_send_block(struct ledger *ledger, struct step *step, struct peer *peer, uint64_t height) {
     struct buf found = {0}, body = {0};
+    if (!peer_may_ask(peer, step))
+        return;
     append_pair(step, &found, height, false);
     found_encode(&body, height, buf_span(&found));
-    if (peer_may_have(peer, step, body.n))
-        peer_send(ledger, step, peer, FRAME_BLOCK, buf_span(&body));
+    peer_has_had(peer, step, body.n);
+    peer_send(ledger, step, peer, FRAME_BLOCK, buf_span(&body));
     buf_free(&found);
     buf_free(&body);
 }
@@ -372,6 +422,8 @@ static enum err serve_span(struct ledger *ledger, struct step *step, struct peer
     struct buf found = {0}, answer = {0};
     if (get_span_decode(&from, &count, body, header_only ? HEADERS_COUNT_MAX : RANGE_COUNT_MAX) != OK)
         return ERR_MALFORMED;
+    if (!peer_may_ask(peer, step))
+        return OK;
     for (uint64_t height = from; height < from + count; height++) {
         size_t before = found.n;
         if (!append_pair(step, &found, height, header_only))
@@ -382,8 +434,8 @@ static enum err serve_span(struct ledger *ledger, struct step *step, struct peer
         }
     }
     found_encode(&answer, from, buf_span(&found));
-    if (peer_may_have(peer, step, answer.n))
-        peer_send(ledger, step, peer, header_only ? FRAME_HEADERS : FRAME_RANGE, buf_span(&answer));
+    peer_has_had(peer, step, answer.n);
+    peer_send(ledger, step, peer, header_only ? FRAME_HEADERS : FRAME_RANGE, buf_span(&answer));
     buf_free(&found);
     buf_free(&answer);
     return OK;
@@ -414,14 +466,16 @@ enum err serve_light(struct ledger *ledger, struct step *step, struct peer *peer
     struct block_header header;
     if (get_height_decode(&height, body) != OK)
         return ERR_MALFORMED;
+    if (!peer_may_ask(peer, step))
+        return OK;
     bool held = append_pair(step, &found, height, true) &&
                 block_header_decode(&header, span_of(found.p + 4, BLOCK_HEADER_BYTES)) == OK &&
                 append_set(step, &found, &header.validators) && append_set(step, &found, &header.next_validators);
     if (!held)
         buf_clear(&found);
     found_encode(&answer, height, buf_span(&found));
-    if (peer_may_have(peer, step, answer.n))
-        peer_send(ledger, step, peer, FRAME_LIGHT, buf_span(&answer));
+    peer_has_had(peer, step, answer.n);
+    peer_send(ledger, step, peer, FRAME_LIGHT, buf_span(&answer));
     buf_free(&found);
     buf_free(&answer);
     return OK;

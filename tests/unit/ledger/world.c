@@ -49,7 +49,7 @@ static void step_end(struct machine *machine, struct machine_step *ms) {
         event->to = machine->index;
         event->job = ms->jobs.jobs[i];
         event->job->run(event->job, NULL);
-        event_push(machine->world, event, 0);
+        event_push(machine->world, event, machine->world->job_ms);
     }
     ms->jobs.count = 0;
     kv_batch_free(&ms->batch);
@@ -66,11 +66,29 @@ static size_t end_of(const struct machine *machine, uint64_t link) {
     return SIZE_MAX;
 }
 
+static struct stranger *stranger_of(const struct machine *machine, uint64_t link) {
+    struct world *world = machine->world;
+    for (size_t i = 0; i < world->stranger_count; i++)
+        if (world->strangers[i].at == machine && world->strangers[i].link == link)
+            return &world->strangers[i];
+    return NULL;
+}
+
+static void stranger_hear(struct stranger *stranger, uint8_t kind, struct span body) {
+    stranger->frames[kind]++;
+    stranger->bytes += body.n;
+    buf_clear(&stranger->last[kind]);
+    buf_append(&stranger->last[kind], body);
+}
+
 static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_frame kind, struct span body) {
     struct machine *machine = ctx;
     struct world *world = machine->world;
     size_t to = end_of(machine, link);
+    struct stranger *stranger = stranger_of(machine, link);
     (void)step;
+    if (stranger != NULL && !stranger->closed)
+        stranger_hear(stranger, (uint8_t)kind, body);
     if (to == SIZE_MAX || world->cut[machine->index][to])
         return;
     struct event *event = NEW(struct event);
@@ -84,22 +102,24 @@ static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_f
     event_push(world, event, world->hop_ms);
 }
 
+// The other end hears of it.
 static void link_end(struct world *world, size_t a, size_t b) {
-    uint64_t link = world->machines[a].links[b];
+    struct event *event = NEW(struct event);
+    *event = (struct event){.to = b, .link = world->machines[a].links[b], .closes = true};
     world->machines[a].links[b] = world->machines[b].links[a] = 0;
-    for (size_t i = 0; i < 2; i++) {
-        struct event *event = NEW(struct event);
-        *event = (struct event){.to = i == 0 ? a : b, .link = link, .closes = true};
-        event_push(world, event, 0);
-    }
+    event_push(world, event, 0);
 }
 
+// As the node does it: the peer is gone when this returns.
 static void port_close(void *ctx, struct step *step, uint64_t link) {
     struct machine *machine = ctx;
     size_t other = end_of(machine, link);
-    (void)step;
+    struct stranger *stranger = stranger_of(machine, link);
     if (other != SIZE_MAX)
         link_end(machine->world, machine->index, other);
+    if (stranger != NULL)
+        stranger->closed = true;
+    ledger_peer_down(machine->ledger, step, link);
 }
 
 static void port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {
@@ -177,6 +197,8 @@ void machine_stop(struct machine *machine) {
     for (size_t i = 0; i < world->count; i++)
         if (machine->links[i] != 0)
             link_end(world, machine->index, i);
+    for (size_t i = 0; i < world->stranger_count; i++)
+        world->strangers[i].closed = world->strangers[i].closed || world->strangers[i].at == machine;
     machine->life++;
     machine->up = false;
     ledger_free(machine->ledger);
@@ -294,6 +316,9 @@ void world_free(struct world *world) {
     while ((event = heap_pop(&world->events)) != NULL)
         event_free(event);
     heap_free(&world->events);
+    for (size_t i = 0; i < world->stranger_count; i++)
+        for (size_t kind = 0; kind < 256; kind++)
+            buf_free(&world->strangers[i].last[kind]);
     free(world);
 }
 
@@ -422,6 +447,42 @@ struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t a
 enum tx_status status_of(struct machine *machine, const struct tx_id *id) {
     struct ledger_request request = {.id = 3, .op = LEDGER_TX, .tx_id = *id};
     return ask(machine, &request)->tx.status;
+}
+
+// ---- strangers
+
+struct stranger *stranger_join(struct machine *machine) {
+    struct world *world = machine->world;
+    struct machine_step ms;
+    ASSERT(world->stranger_count < STRANGERS_MAX && machine->up);
+    struct stranger *stranger = &world->strangers[world->stranger_count++];
+    *stranger = (struct stranger){.at = machine, .link = world->next_link++};
+    rng_bytes(&world->rng, stranger->id.bytes, 32);
+    struct step *step = step_begin(machine, &ms);
+    ledger_peer_up(machine->ledger, step, stranger->link, &stranger->id, true);
+    step_end(machine, &ms);
+    return stranger;
+}
+
+void stranger_say(struct stranger *stranger, uint8_t kind, struct span body) {
+    struct machine *machine = stranger->at;
+    struct machine_step ms;
+    if (stranger->closed)
+        return;
+    struct step *step = step_begin(machine, &ms);
+    ledger_frame(machine->ledger, step, stranger->link, kind, body);
+    step_end(machine, &ms);
+}
+
+void stranger_prove(struct stranger *stranger, const struct machine *as) {
+    const struct span parts[] = {SPAN_OF(as->world->genesis.network.bytes), SPAN_OF(stranger->id.bytes),
+                                 SPAN_OF(stranger->at->id.bytes)};
+    struct sign_secret secret;
+    struct member member;
+    uint8_t body[MEMBER_BYTES];
+    sign_key_from_seed(&secret, &member.key, as->validator_seed);
+    sign_parts(&member.signature, &secret, MEMBER_DOMAIN, parts, 3);
+    stranger_say(stranger, FRAME_MEMBER, span_of(body, member_encode(body, &member)));
 }
 
 void assert_chains_agree(struct world *world) {

@@ -17,6 +17,7 @@
 
 #define NODES_MAX 8
 #define NOTES_MAX 4096
+#define STRANGERS_MAX 200
 
 struct world;
 
@@ -42,6 +43,17 @@ struct machine {
     struct buf bundle;
 };
 
+// A link from outside: whoever holds it says what the test wants.
+struct stranger {
+    struct machine *at;
+    uint64_t link;
+    struct relay_id id;
+    bool closed;
+    size_t frames[256]; // that it was sent, by kind
+    size_t bytes;
+    struct buf last[256]; // of each kind
+};
+
 struct world {
     struct genesis genesis;
     struct rng rng;
@@ -51,9 +63,12 @@ struct world {
     struct machine machines[NODES_MAX];
     struct sign_secret operator; // of the first validator, with most of the grains
     uint64_t hop_ms;
+    uint64_t job_ms; // how long a job takes
     uint64_t next_link;
     struct address addresses[NODES_MAX];
     bool cut[NODES_MAX][NODES_MAX]; // from, to: frames are lost
+    struct stranger strangers[STRANGERS_MAX];
+    size_t stranger_count;
     // What a node does to a frame of its own; false: it does not leave. NULL: nothing.
     bool (*lies)(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body);
 };
@@ -72,6 +87,10 @@ const struct ledger_answer *ask(struct machine *machine, struct ledger_request *
 // A transfer of the operator, signed; nonce counted here.
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount);
 enum tx_status status_of(struct machine *machine, const struct tx_id *id);
+struct stranger *stranger_join(struct machine *machine); // inbound
+void stranger_say(struct stranger *stranger, uint8_t kind, struct span body);
+// Shows the key of a validator, whose machine had better not run.
+void stranger_prove(struct stranger *stranger, const struct machine *as);
 void assert_chains_agree(struct world *world); // up to the lowest head
 
 #endif
