@@ -185,7 +185,9 @@ void machine_start(struct machine *machine) {
     struct step *step = step_begin(machine, &ms);
     enum err err = ledger_start(machine->ledger, step, buf_span(&log), &why);
     step_end(machine, &ms);
-    memcpy(machine->why, why.p, why.n < sizeof(machine->why) ? why.n : sizeof(machine->why) - 1);
+    memset(machine->why, 0, sizeof(machine->why));
+    if (why.n > 0)
+        memcpy(machine->why, why.p, why.n < sizeof(machine->why) ? why.n : sizeof(machine->why) - 1);
     if (err != OK)
         machine_stop(machine);
     buf_free(&why);
