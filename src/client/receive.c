@@ -344,6 +344,7 @@ static void begin_at(struct client *client, struct own_mailbox *own, uint64_t at
 
 void receive_new(const struct step *step, struct own_mailbox *own) {
     own->began_ms = step->now.mono_ms;
+    own->answered = own->state.contact != 0; // nothing waits in a new contact's, so a ready client stays ready
     own->receivers[1].due_ms = step->now.mono_ms + STAY_MS;
     own->receivers[1].turn = 1;
 }

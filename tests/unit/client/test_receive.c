@@ -44,6 +44,17 @@ static void a_client_is_ready_when_it_has_read_its_mailboxes(void **state) {
     world_free(world);
 }
 
+static void a_ready_client_that_adds_a_contact_stays_ready(void **state) {
+    (void)state;
+    struct world *world = world_make(24, 10, 2);
+    world_start(world);
+    run_for(world, SECOND_MS);
+    assert_true(client_ready(world->users[0].client));
+    add_contact(&world->users[0], "bob", &world->users[1]);
+    assert_true(client_ready(world->users[0].client));
+    world_free(world);
+}
+
 static void what_arrives_while_listening_is_shown_at_once(void **state) {
     (void)state;
     struct scene scene;
@@ -364,6 +375,7 @@ static void a_flood_of_sending_stays_below_the_pace_that_entries_allow(void **st
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_is_ready_when_it_has_read_its_mailboxes),
+        cmocka_unit_test(a_ready_client_that_adds_a_contact_stays_ready),
         cmocka_unit_test(what_arrives_while_listening_is_shown_at_once),
         cmocka_unit_test(more_items_than_reply_blocks_all_arrive),
         cmocka_unit_test(a_replica_that_forgets_its_subscriptions_delays_a_message_by_a_round_at_most),
