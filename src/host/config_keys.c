@@ -47,6 +47,7 @@ const struct config_key config_keys[] = {
     {"limits.client_links_per_address", KEY_NUMBER, LIMIT(client_links_per_address), 1, 1000000, "from one address"},
     {"limits.packets_per_s_per_link", KEY_NUMBER, LIMIT(packets_per_s_per_link), 1, 1000000, "of one client"},
     {"limits.packets_per_s_per_address", KEY_NUMBER, LIMIT(packets_per_s_per_address), 1, 1000000, "of one address"},
+    {"limits.txs_per_s", KEY_NUMBER, LIMIT(txs_per_s), 1, 1000000, "transactions of one peer that is no validator"},
     {"limits.hello_timeout", KEY_DURATION, LIMIT(hello_timeout_ms), 100, 600000, "until a link must have said hello"},
     {"limits.idle_timeout", KEY_DURATION, LIMIT(idle_timeout_ms), 1000, 3600000, "silence after which a link is cut"},
     {"limits.link_queue", KEY_NUMBER, LIMIT(link_queue_cells), 450, 1000000, "cells that may wait on one link"},

@@ -14,6 +14,7 @@ void node_config_defaults(struct node_config *config) {
                    .client_links_per_address = 16,
                    .packets_per_s_per_link = 100,
                    .packets_per_s_per_address = 400,
+                   .txs_per_s = 200,
                    .hello_timeout_ms = 5000,
                    .idle_timeout_ms = 20000,
                    .link_queue_cells = 1024},

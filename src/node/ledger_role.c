@@ -6,7 +6,6 @@
 
 #define MEMPOOL_COUNT_MAX 20000
 #define MEMPOOL_BYTES_MAX ((size_t)32 * 1024 * 1024)
-#define TXS_PER_S_PER_PEER 200
 
 // ---- what the ledger wants of its links
 
@@ -121,7 +120,7 @@ void ledger_role_new(struct node *node) {
                                    .keep_blocks = config->keep_blocks,
                                    .mempool_count_max = MEMPOOL_COUNT_MAX,
                                    .mempool_bytes_max = MEMPOOL_BYTES_MAX,
-                                   .txs_per_s_per_peer = TXS_PER_S_PER_PEER};
+                                   .txs_per_s_per_peer = config->limits.txs_per_s};
     const struct ledger_ports ports = {.ctx = node,
                                        .send = port_send,
                                        .close = port_close,

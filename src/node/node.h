@@ -14,6 +14,7 @@ struct node_limits {
     uint32_t packets_per_s_per_address;
     uint32_t hello_timeout_ms; // from link_open to a valid hello
     uint32_t idle_timeout_ms;  // silence after which a link is pinged, then cut
+    uint32_t txs_per_s;        // that a peer which is no validator may send to the ledger; a burst of twice that
     uint32_t link_queue_cells; // waiting to be sent on a link; beyond it packets are dropped, a client cut
 };
 

@@ -83,6 +83,7 @@ static void raised_limits(struct buf *out) {
     line(out, "  handshakes_per_address: 4096");
     line(out, "  links_per_address: 10000");
     line(out, "  accepts_per_address_s: 10000");
+    line(out, "  txs_per_s: 100000");
     line(out, "  http_parked: 1000");
 }
 
