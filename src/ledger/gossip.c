@@ -40,7 +40,7 @@ static enum mempool_verdict pool(struct ledger *ledger, struct step *step, const
 static void forward(struct ledger *ledger, struct step *step, struct span bytes, uint64_t from) {
     for (size_t i = 0; i < ledger->peer_count; i++) {
         struct peer *peer = ledger->peers[i];
-        if (!peer->is_member || peer->link == from)
+        if (!peer->is_member || peer->link == from || peer_has_newer_link(ledger, peer))
             continue;
         if (peer->txs.n + 4 + bytes.n > TXS_BYTES_MAX) {
             peer_send(ledger, step, peer, FRAME_TXS, buf_span(&peer->txs));
@@ -114,8 +114,51 @@ static void start(struct ledger *ledger, struct step *step, struct verify_job *v
     step_start(step, &verify->job);
 }
 
+// Notes that it is being verified.
+static void verifying_begin(struct ledger *ledger, const struct tx_id *id) {
+    struct verifying *verifying = NEW(struct verifying);
+    *verifying = (struct verifying){.id = *id, .after = ledger->verifying};
+    if (ledger->verifying != NULL)
+        ledger->verifying->before = verifying;
+    ledger->verifying = verifying;
+    map_add(&ledger->verifying_by_id, verifying->id.bytes, verifying);
+}
+
+static void verifying_end(struct ledger *ledger, struct verifying *verifying) {
+    map_remove(&ledger->verifying_by_id, verifying->id.bytes);
+    if (verifying->before != NULL)
+        verifying->before->after = verifying->after;
+    else
+        ledger->verifying = verifying->after;
+    if (verifying->after != NULL)
+        verifying->after->before = verifying->before;
+    free(verifying);
+}
+
+void gossip_free(struct ledger *ledger) {
+    while (ledger->verifying != NULL)
+        verifying_end(ledger, ledger->verifying);
+    map_free(&ledger->verifying_by_id);
+    buf_free(&ledger->verify_queue);
+}
+
+// Gives back the room of what is in jobs, when that is most of it.
+static void queue_shrink(struct ledger *ledger) {
+    if (ledger->verify_queued == 0) {
+        buf_free(&ledger->verify_queue);
+        ledger->verify_taken = 0;
+    } else if (ledger->verify_taken > ledger->verify_queue.n / 2) {
+        ledger->verify_queue.n -= ledger->verify_taken;
+        memmove(ledger->verify_queue.p, ledger->verify_queue.p + ledger->verify_taken, ledger->verify_queue.n);
+        ledger->verify_taken = 0;
+    }
+}
+
 static void verify_queued(struct ledger *ledger, struct step *step) {
-    struct reader r = reader_of(buf_span(&ledger->verify_queue));
+    if (ledger->verify_queued == 0)
+        return;
+    struct span queue = buf_span(&ledger->verify_queue);
+    struct reader r = reader_of(span_of(queue.p + ledger->verify_taken, queue.n - ledger->verify_taken));
     while (r.n > 0 && ledger->gossip_jobs < VERIFY_GOSSIP_JOBS_MAX && verification_of(ledger, NULL) != NULL) {
         struct verify_job *verify = verify_job_new(&ledger->rules);
         while (r.n > 0 && verify->count < VERIFY_BATCH_MAX) {
@@ -125,10 +168,8 @@ static void verify_queued(struct ledger *ledger, struct step *step) {
         }
         start(ledger, step, verify, NULL);
     }
-    struct buf rest = {0};
-    buf_append(&rest, read_rest(&r));
-    buf_free(&ledger->verify_queue);
-    ledger->verify_queue = rest;
+    ledger->verify_taken = queue.n - r.n;
+    queue_shrink(ledger);
 }
 
 static void taken_from_peers(struct ledger *ledger, struct step *step, const struct verify_job *verify) {
@@ -136,6 +177,8 @@ static void taken_from_peers(struct ledger *ledger, struct step *step, const str
         struct span bytes = verify_job_tx(verify, i);
         struct tx tx;
         struct tx_id id;
+        tx_id_of(&id, bytes);
+        verifying_end(ledger, map_find(&ledger->verifying_by_id, id.bytes));
         bool right = verify_job_valid(verify, i) && tx_decode(&tx, bytes) == OK;
         if (right && pool(ledger, step, &tx, bytes, &id) == MEMPOOL_TAKEN)
             forward(ledger, step, bytes, verify->tags[i]);
@@ -216,7 +259,7 @@ enum err gossip_txs(struct ledger *ledger, struct step *step, struct peer *peer,
         if (!reader_ok(&r))
             return ERR_MALFORMED;
         tx_id_of(&id, bytes);
-        if (mempool_has(ledger->mempool, &id))
+        if (mempool_has(ledger->mempool, &id) || map_find(&ledger->verifying_by_id, id.bytes) != NULL)
             continue;
         if (ledger->verify_queued >= VERIFY_QUEUE_MAX || !may_send(ledger, step, peer)) {
             metric_add(step->env->metrics, METRIC_LEDGER_TXS_REFUSED, 1);
@@ -225,6 +268,7 @@ enum err gossip_txs(struct ledger *ledger, struct step *step, struct peer *peer,
         store_u64(buf_extend(&ledger->verify_queue, 8), peer->link);
         part_append(&ledger->verify_queue, bytes);
         ledger->verify_queued++;
+        verifying_begin(ledger, &id);
     }
     verify_queued(ledger, step);
     return OK;

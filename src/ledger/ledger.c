@@ -16,6 +16,7 @@ struct ledger *ledger_new(const struct ledger_config *config, const struct ledge
     ledger->ports = *ports;
     ledger->rules = (struct tx_rules){config->genesis->network, config->genesis->ledger.fee_min};
     ledger->mempool = mempool_new(&limits, rng);
+    map_init(&ledger->verifying_by_id, rng);
     if (config->validator_seed != NULL)
         ledger->signer = signer_new(config->validator_seed, &config->genesis->network);
     ledger->config.validator_seed = NULL;
@@ -37,7 +38,7 @@ void ledger_free(struct ledger *ledger) {
     }
     for (size_t i = 0; i < SYNC_ASKS_MAX; i++)
         buf_free(&ledger->asks[i].answer);
-    buf_free(&ledger->verify_queue);
+    gossip_free(ledger);
     buf_free(&ledger->kept);
     bft_outputs_free(&ledger->outputs);
     bft_free(ledger->bft);

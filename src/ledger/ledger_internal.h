@@ -47,6 +47,12 @@ struct peer {
     struct buf txs;         // for its next TXS frame
 };
 
+// A transaction of a peer whose signature is not verified yet.
+struct verifying {
+    struct tx_id id;
+    struct verifying *before, *after;
+};
+
 // A node that can be dialled: a seed, or one that a peer has named.
 struct known_peer {
     struct relay_id id;
@@ -160,6 +166,10 @@ struct ledger {
     size_t gossip_jobs;
     struct buf verify_queue; // link 8 | length 4 | transaction, of peers, waiting for a job
     size_t verify_queued;
+    size_t verify_taken; // bytes at its front that are in jobs
+    // In the queue or in a job: every validator forwards a transaction, and one copy is verified.
+    struct verifying *verifying;
+    struct map verifying_by_id;
 
     uint64_t watches[WATCHES_MAX];
     size_t watch_count;
@@ -184,6 +194,8 @@ void peers_begin(struct ledger *ledger);
 void peers_tick(struct ledger *ledger, struct step *step);
 uint64_t peers_next_ms(const struct ledger *ledger);
 void peers_tell_status(struct ledger *ledger, struct step *step, const struct peer *only); // NULL: to all
+// Both ends may have dialled; what goes to all goes by the newest link of each.
+bool peer_has_newer_link(const struct ledger *ledger, const struct peer *peer);
 void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body); // members
 
 // gossip.c
@@ -193,6 +205,7 @@ void gossip_greet(struct ledger *ledger, struct step *step, struct peer *peer); 
 // A transaction of our own user: verified here and now. Fills its id.
 enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
                                  enum err *err);
+void gossip_free(struct ledger *ledger);
 void gossip_flush(struct ledger *ledger, struct step *step); // what the step has gathered leaves
 // Whether jobs are free for all transactions of a block.
 bool gossip_may_verify(const struct ledger *ledger, const struct candidate *candidate);

@@ -76,9 +76,19 @@ void peers_tell_status(struct ledger *ledger, struct step *step, const struct pe
             peer_send(ledger, step, ledger->peers[i], FRAME_STATUS, SPAN_OF(body));
 }
 
+bool peer_has_newer_link(const struct ledger *ledger, const struct peer *peer) {
+    bool newer = false;
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *other = ledger->peers[i];
+        newer = newer || (other->is_member && other->has_id && peer->has_id && other->link > peer->link &&
+                          memcmp(other->id.bytes, peer->id.bytes, 32) == 0);
+    }
+    return newer;
+}
+
 void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body) {
     for (size_t i = 0; i < ledger->peer_count; i++)
-        if (ledger->peers[i]->is_member)
+        if (ledger->peers[i]->is_member && !peer_has_newer_link(ledger, ledger->peers[i]))
             peer_send(ledger, step, ledger->peers[i], kind, body);
 }
 
