@@ -110,5 +110,6 @@ void bench_mailbox(struct bench *bench);
 void bench_relay(struct bench *bench);
 void bench_network(struct bench *bench);
 void bench_ledger(struct bench *bench);
+void bench_validators(struct bench *bench); // the processes of group `ledger`
 
 #endif

@@ -194,4 +194,5 @@ void bench_ledger(struct bench *bench) {
     bed_free(memory);
     bed_free(rocksdb);
     place_remove(place);
+    bench_validators(bench);
 }

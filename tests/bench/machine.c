@@ -82,3 +82,17 @@ void bench_watch(struct bench *bench) {
     if (all[1] > all[0])
         bench->others_busy += (busy[1] - busy[0]) / (all[1] - all[0]);
 }
+
+double machine_memory_mb(long long process) {
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%lld/smaps_rollup", process);
+    FILE *file = fopen(path, "re");
+    unsigned long kib = 0;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "Pss: %lu", &kib) == 1)
+            break;
+    }
+    if (file != NULL)
+        fclose(file);
+    return (double)kib * 1024 / 1e6;
+}

@@ -11,5 +11,7 @@ struct machine {
 void machine_read(struct machine *machine);
 // Time that the processors have spent at work and in all, in ticks; since the machine started.
 void machine_ticks(double *busy, double *all);
+// Pss of a process in MB; 0: not to be read.
+double machine_memory_mb(long long process);
 
 #endif

@@ -26,7 +26,7 @@ static const struct group {
     {"mailbox", bench_mailbox, "replica stores in this process"},
     {"relay", bench_relay, "one relay process on real links: packets, durable items"},
     {"network", bench_network, "a local network: time to ready, latency, memory"},
-    {"ledger", bench_ledger, "execution of blocks and the state's tree"},
+    {"ledger", bench_ledger, "execution of blocks, the state's tree, four validators as processes"},
 };
 
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])

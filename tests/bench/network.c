@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "bench.h"
+#include "machine.h"
 #include "place.h"
 
 #define NETWORKS 5
@@ -19,7 +20,7 @@
 #define SENDS_QUICK 10
 #define IDLE_MS 1000 // before memory is read
 #define PAUSE_MS 30  // between messages, so that each meets an idle network
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 18
 #define USERS 3
 #define WATCHES 10 // of what else runs, before each network
 
@@ -90,28 +91,13 @@ static bool bring_up(const struct bench *bench, const char *dir, struct results 
     snprintf(port, sizeof port, "%u", 20000 + (unsigned)getpid() % 400 * 100);
     json_t *json = NULL;
     bool fine = testnet(bench, dir, &json,
-                        (const char *const[]){"up", "--relays", "7", "--users", "3", "--profile", "fast", "--base-port",
-                                              port, "--json", NULL});
+                        (const char *const[]){"up", "--validators", "0", "--relays", "7", "--users", "3", "--profile",
+                                              "fast", "--base-port", port, "--json", NULL});
     fine = fine && json != NULL;
     if (fine)
         series_add(&results->ready_ms, json_number_value(json_object_get(json, "ready_ms")));
     json_decref(json);
     return fine;
-}
-
-// Pss of a process, in MB; 0: not to be read.
-static double memory_mb(json_int_t process) {
-    char path[64], line[256];
-    snprintf(path, sizeof path, "/proc/%lld/smaps_rollup", (long long)process);
-    FILE *file = fopen(path, "re");
-    unsigned long kib = 0;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "Pss: %lu", &kib) == 1)
-            break;
-    }
-    if (file != NULL)
-        fclose(file);
-    return (double)kib * 1024 / 1e6;
 }
 
 static bool read_memory(const struct bench *bench, const char *dir, struct results *results) {
@@ -123,7 +109,7 @@ static bool read_memory(const struct bench *bench, const char *dir, struct resul
     json_t *node;
     json_array_foreach(json_object_get(json, "nodes"), i, node) {
         const char *role = json_string_value(json_object_get(node, "role"));
-        double mb = memory_mb(json_integer_value(json_object_get(node, "pid")));
+        double mb = machine_memory_mb(json_integer_value(json_object_get(node, "pid")));
         if (role != NULL && strcmp(role, "relay") == 0 && mb > relay_mb)
             relay_mb = mb;
         if (role != NULL && strcmp(role, "user") == 0 && mb > user_mb)
