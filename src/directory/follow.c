@@ -16,6 +16,9 @@ _Static_assert(SLOTS == DIRECTORY_VALID_EPOCHS + 1, "the valid ones and the next
 
 struct follow {
     const struct genesis *genesis;
+    struct follow_verifier verifier;
+    const char *refusal;  // of the last that was refused
+    const char *obstacle; // what stands in the way of all that are offered; NULL: nothing
     struct directory *held[SLOTS];
     uint32_t wanted;    // epoch that is asked for, 0: none
     unsigned asks;      // for it, so far
@@ -25,9 +28,10 @@ struct follow {
     uint64_t next_ms;
 };
 
-struct follow *follow_new(const struct genesis *genesis) {
+struct follow *follow_new(const struct genesis *genesis, const struct follow_verifier *verifier) {
     struct follow *follow = NEW(struct follow);
     follow->genesis = genesis;
+    follow->verifier = *verifier;
     return follow;
 }
 
@@ -37,6 +41,31 @@ void follow_free(struct follow *follow) {
     for (size_t i = 0; i < SLOTS; i++)
         directory_unref(follow->held[i]);
     free(follow);
+}
+
+// ---- what is passed around ----
+
+// A directory and the proof around it. The new directory keeps all of it, to be served.
+static enum err open_proof(struct directory **out, const struct follow *follow, struct span proof) {
+    struct span body;
+    uint32_t epoch;
+    enum err err = follow->verifier.open(proof, &epoch, &body);
+    if (err == OK)
+        err = directory_read_body(out, body, &follow->genesis->network);
+    if (err == OK && (*out)->epoch != epoch) {
+        directory_unref(*out);
+        err = ERR_MALFORMED;
+    }
+    if (err != OK)
+        return err;
+    buf_clear(&(*out)->bytes);
+    buf_append(&(*out)->bytes, proof);
+    return OK;
+}
+
+static enum err decode(struct directory **out, const struct follow *follow, struct span bytes) {
+    return follow->verifier.open == NULL ? directory_decode(out, bytes, follow->genesis)
+                                         : open_proof(out, follow, bytes);
 }
 
 // ---- the store ----
@@ -56,7 +85,7 @@ void follow_load(struct follow *follow, struct step *step) {
         if (step_get(step, SPAN_OF(key.bytes), &bytes) != OK)
             continue;
         struct directory *directory;
-        enum err err = directory_decode(&directory, buf_span(&bytes), follow->genesis);
+        enum err err = decode(&directory, follow, buf_span(&bytes)); // it was verified when it was taken
         if (err != OK) {
             log_reason(&step->env->log, LOG_WARN, "directory", "a stored directory is not used", err_text(err));
             continue;
@@ -108,36 +137,42 @@ struct directory *follow_newest(const struct follow *follow) {
     return newest_until(follow, UINT32_MAX);
 }
 
-static bool valid_in(uint32_t directory_epoch, uint32_t epoch) {
-    return directory_epoch <= epoch && epoch - directory_epoch < DIRECTORY_VALID_EPOCHS;
+uint64_t follow_expiry_ms(const struct follow *follow, const struct directory *directory) {
+    uint64_t epoch_ms = follow->genesis->epoch_ms;
+    uint64_t age_max_ms = 2 * epoch_ms > DIRECTORY_MAX_AGE_MS ? 2 * epoch_ms : DIRECTORY_MAX_AGE_MS;
+    uint64_t by_epoch_ms = epoch_start_ms(follow->genesis, directory->epoch) + DIRECTORY_VALID_EPOCHS * epoch_ms;
+    bool ages_first = directory->issued_ms < by_epoch_ms && by_epoch_ms - directory->issued_ms > age_max_ms;
+    return ages_first ? directory->issued_ms + age_max_ms : by_epoch_ms;
 }
 
-static struct directory *in_force(const struct follow *follow, uint32_t epoch) {
-    struct directory *newest = newest_until(follow, epoch);
-    return newest != NULL && valid_in(newest->epoch, epoch) ? newest : NULL;
+static bool valid_at(const struct follow *follow, const struct directory *directory, uint64_t wall_ms) {
+    return directory->epoch <= epoch_at(follow->genesis, wall_ms) && wall_ms < follow_expiry_ms(follow, directory);
 }
 
 struct directory *follow_current(const struct follow *follow, uint64_t wall_ms) {
-    return in_force(follow, epoch_at(follow->genesis, wall_ms));
+    struct directory *newest = newest_until(follow, epoch_at(follow->genesis, wall_ms));
+    return newest != NULL && valid_at(follow, newest, wall_ms) ? newest : NULL;
 }
 
 const char *follow_why_none(const struct follow *follow, uint64_t wall_ms) {
     uint32_t epoch = epoch_at(follow->genesis, wall_ms);
     const struct directory *newest = follow_newest(follow);
-    if (in_force(follow, epoch) != NULL)
+    if (follow_current(follow, wall_ms) != NULL)
         return NULL;
     if (epoch == 0)
         return "the network to begin: by this machine's clock it has not begun yet";
+    if (follow->obstacle != NULL)
+        return follow->obstacle;
     if (newest == NULL || newest->epoch == epoch + 1)
         return "a first directory: none of this network has been received yet";
     if (newest->epoch > epoch)
         return "a directory in force: the one held is from the future, this machine's clock is slow";
-    return "a newer directory: the last one has expired; its signer is down, or this machine's clock is fast";
+    return "a newer directory: the last one has expired; those who make it are down, or this machine's clock is fast";
 }
 
 // ---- taking ----
 
-const char *follow_refusal_text(enum err err) {
+static const char *refusal_text(enum err err) {
     static const struct {
         enum err err;
         const char *text;
@@ -146,7 +181,7 @@ const char *follow_refusal_text(enum err err) {
         {ERR_EXPIRED, "an old directory: a newer one is in force, or it is no longer valid"},
         {ERR_EPOCH, "a directory from the future: this machine's clock is slow, or its maker's fast"},
         {ERR_NETWORK, "the directory of another network"},
-        {ERR_AUTH, "a directory that the authority named in genesis has not signed"},
+        {ERR_AUTH, "a directory that this network has not made"},
         {ERR_MALFORMED, "a malformed directory"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -156,7 +191,8 @@ const char *follow_refusal_text(enum err err) {
     return err_text(err);
 }
 
-static enum err check_epoch(const struct follow *follow, uint32_t epoch, uint32_t now_epoch) {
+static enum err check_epoch(const struct follow *follow, const struct directory *directory, uint64_t wall_ms) {
+    uint32_t epoch = directory->epoch, now_epoch = epoch_at(follow->genesis, wall_ms);
     if (epoch > now_epoch && epoch - now_epoch > 1)
         return ERR_EPOCH;
     if (follow_epoch(follow, epoch) != NULL)
@@ -164,19 +200,34 @@ static enum err check_epoch(const struct follow *follow, uint32_t epoch, uint32_
     const struct directory *newest = newest_until(follow, now_epoch);
     if (newest != NULL && newest->epoch > epoch)
         return ERR_EXPIRED;
-    return epoch <= now_epoch && !valid_in(epoch, now_epoch) ? ERR_EXPIRED : OK;
+    return epoch <= now_epoch && !valid_at(follow, directory, wall_ms) ? ERR_EXPIRED : OK;
 }
 
-enum err follow_take(struct follow *follow, struct step *step, struct span bytes) {
-    for (size_t i = 0; i < SLOTS; i++) { // cheaper than its signature, and the most frequent case
-        if (follow->held[i] != NULL && span_equal(buf_span(&follow->held[i]->bytes), bytes))
-            return ERR_EXISTS;
-    }
-    struct directory *directory;
-    enum err err = directory_decode(&directory, bytes, follow->genesis);
-    if (err != OK)
+const char *follow_refusal(const struct follow *follow) {
+    return follow->refusal;
+}
+
+// What costs least is checked first: epochs before signatures.
+static enum err check(struct follow *follow, struct step *step, const struct directory *directory, bool own) {
+    enum err err = check_epoch(follow, directory, step->now.wall_ms);
+    follow->refusal = err == OK ? NULL : refusal_text(err);
+    if (err != OK || own || follow->verifier.verify == NULL)
         return err;
-    err = check_epoch(follow, directory->epoch, epoch_at(follow->genesis, step->now.wall_ms));
+    err = follow->verifier.verify(follow->verifier.ctx, step, buf_span(&directory->bytes), &follow->refusal);
+    // An offer that does not fit may be a lie; this one says that none can fit.
+    if (err == OK || err == ERR_REFUSED)
+        follow->obstacle = err == OK ? NULL : follow->refusal;
+    return err;
+}
+
+static enum err take(struct follow *follow, struct step *step, struct span bytes, bool own) {
+    struct directory *directory;
+    enum err err = decode(&directory, follow, bytes);
+    if (err != OK) {
+        follow->refusal = refusal_text(err);
+        return err;
+    }
+    err = check(follow, step, directory, own);
     if (err != OK) {
         directory_unref(directory);
         return err;
@@ -186,9 +237,21 @@ enum err follow_take(struct follow *follow, struct step *step, struct span bytes
     return OK;
 }
 
+enum err follow_take_own(struct follow *follow, struct step *step, struct span bytes) {
+    return take(follow, step, bytes, true);
+}
+
+enum err follow_take(struct follow *follow, struct step *step, struct span bytes) {
+    for (size_t i = 0; i < SLOTS; i++) { // cheaper than its signature, and the most frequent case
+        if (follow->held[i] != NULL && span_equal(buf_span(&follow->held[i]->bytes), bytes))
+            return ERR_EXISTS;
+    }
+    return take(follow, step, bytes, false);
+}
+
 // ---- asking ----
 
-// When the next epoch's directory is first asked for, by the wall clock.
+// When an epoch's directory is first asked for, by the wall clock.
 static uint64_t window_ms(struct follow *follow, struct step *step, uint32_t epoch) {
     uint64_t epoch_ms = follow->genesis->epoch_ms;
     if (follow->jittered != epoch) {
@@ -200,15 +263,16 @@ static uint64_t window_ms(struct follow *follow, struct step *step, uint32_t epo
 
 // The epoch whose directory is missing, or 0 and the wall-clock time at which to look again.
 static uint32_t missing(struct follow *follow, struct step *step, uint64_t *look_wall_ms) {
-    uint32_t epoch = epoch_at(follow->genesis, step->now.wall_ms);
-    if (epoch > 0 && follow_epoch(follow, epoch) == NULL)
-        return epoch;
-    uint64_t window = window_ms(follow, step, epoch + 1);
-    *look_wall_ms = window;
-    if (step->now.wall_ms < window)
+    uint64_t wall_ms = step->now.wall_ms;
+    uint32_t epoch = epoch_at(follow->genesis, wall_ms);
+    uint32_t next = epoch > 0 && follow_epoch(follow, epoch) == NULL ? epoch : epoch + 1;
+    *look_wall_ms = window_ms(follow, step, next);
+    if (next == epoch && follow_current(follow, wall_ms) == NULL)
+        return epoch; // at once: there is nothing to go on with
+    if (wall_ms < *look_wall_ms)
         return 0;
     *look_wall_ms = epoch_start_ms(follow->genesis, epoch + 1);
-    return follow_epoch(follow, epoch + 1) == NULL ? epoch + 1 : 0;
+    return follow_epoch(follow, next) == NULL ? next : 0;
 }
 
 static uint64_t backoff_ms(const struct follow *follow, struct step *step, bool has_none) {

@@ -20,7 +20,7 @@ enum ledger_space {
     LEDGER_EARNED = 'w',       // relay 32: deliveries paid 8 | grains 8
     LEDGER_SETS = 'v',         // hash 32: validator set
     LEDGER_BUNDLES = 'd',      // epoch 4: its directory as relays and clients get it
-    LEDGER_LIGHT = 'l',        // nothing else: what the light client trusts
+    LEDGER_TRUSTED = 'l',      // nothing else: what the light client trusts
 };
 
 #endif

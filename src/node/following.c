@@ -50,31 +50,38 @@ static void announce(struct node *node, struct step *step, uint32_t epoch) {
 }
 
 // Counted; said once a minute, for whoever sends one may send many.
-static void refused(struct node *node, struct step *step, enum err err) {
+static void refused(struct node *node, struct step *step) {
     metric_add(step->env->metrics, METRIC_DIRECTORIES_REFUSED, 1);
     if (step->now.mono_ms < node->refusal_silent_ms) {
         return;
     }
     node->refusal_silent_ms = step->now.mono_ms + REFUSAL_SILENT_MS;
-    log_reason(&step->env->log, LOG_WARN, "directory", "directory refused", follow_refusal_text(err));
+    log_reason(&step->env->log, LOG_WARN, "directory", "directory refused", follow_refusal(node->follow));
+}
+
+static void taken(struct node *node, struct step *step) {
+    metric_add(step->env->metrics, METRIC_DIRECTORIES_TAKEN, 1);
+    node->next_epoch_ms = 0; // look again at which one is in force
+    relays_directory_changed(node, step);
+    if (node_serves(node)) {
+        announce(node, step, follow_newest(node->follow)->epoch);
+    }
 }
 
 static void take(struct node *node, struct step *step, struct span bytes) {
     enum err err = follow_take(node->follow, step, bytes);
     if (err == OK) {
-        metric_add(step->env->metrics, METRIC_DIRECTORIES_TAKEN, 1);
-        node->next_epoch_ms = 0; // look again at which one is in force
-        relays_directory_changed(node, step);
-        if (node->relay != NULL || node->authority != NULL) {
-            announce(node, step, follow_newest(node->follow)->epoch);
-        }
+        taken(node, step);
     } else if (err != ERR_EXISTS) {
-        refused(node, step, err);
+        refused(node, step);
     }
 }
 
+// One that is not taken is of an epoch long past: the ledger catches up.
 void following_issued(struct node *node, struct step *step, struct span bytes) {
-    take(node, step, bytes);
+    if (follow_take_own(node->follow, step, bytes) == OK) {
+        taken(node, step);
+    }
 }
 
 static bool asked_lately(const struct node *node, const struct step *step) {
@@ -85,8 +92,7 @@ void following_hello(struct node *node, struct step *step, struct link *link, ui
     link->peer_epoch = epoch;
     struct directory *newest = follow_newest(node->follow);
     bool newer = epoch > (newest == NULL ? 0 : newest->epoch);
-    bool serves = node->relay != NULL || node->authority != NULL;
-    if (newer && (serves || newest == NULL) && !asked_lately(node, step) && may_ask(node, link)) {
+    if (newer && (node_serves(node) || newest == NULL) && !asked_lately(node, step) && may_ask(node, link)) {
         node->announced_ask_ms = step->now.mono_ms;
         ask(node, step, link, 0);
     }
@@ -205,8 +211,13 @@ static void send_descriptor(struct node *node, struct step *step) {
         step->now.mono_ms + (wait_ms < DESCRIPTOR_RETRY_MS_MAX ? wait_ms : DESCRIPTOR_RETRY_MS_MAX);
 }
 
+// In a network with a ledger a relay is known by its registration there.
+static bool sends_descriptors(const struct node *node) {
+    return node->relay != NULL && node->light == NULL;
+}
+
 void following_seed_up(struct node *node, struct step *step) {
-    if (node->relay != NULL && !node->descriptor_taken) {
+    if (sends_descriptors(node) && !node->descriptor_taken) {
         node->descriptor_retry_ms = step->now.mono_ms;
     }
 }
@@ -232,7 +243,20 @@ static struct link *link_to_ask(struct node *node, struct step *step) {
     return chosen;
 }
 
+// A relay hears from the seeds, which are validators, that there is a new directory.
+static void keep_links_to_seeds(struct node *node, struct step *step) {
+    for (size_t i = 0; i < node->config.genesis.seed_count; i++) {
+        const struct relay_id *seed = &node->config.genesis.seeds[i].id;
+        if (!relay_id_equal(seed, &node->self)) {
+            relays_want(node, step, seed)->keep = true;
+        }
+    }
+}
+
 void following_start(struct node *node, struct step *step) {
+    if (node->light != NULL) {
+        light_role_start(node, step);
+    }
     follow_load(node->follow, step);
     if (follow_newest(node->follow) != NULL) {
         relays_directory_changed(node, step);
@@ -240,7 +264,10 @@ void following_start(struct node *node, struct step *step) {
     if (node->authority != NULL) {
         authority_load(node->authority, step);
     }
-    node->descriptor_retry_ms = node->relay != NULL ? step->now.mono_ms : TIME_NEVER;
+    if (node->relay != NULL && node->light != NULL) {
+        keep_links_to_seeds(node, step);
+    }
+    node->descriptor_retry_ms = sends_descriptors(node) ? step->now.mono_ms : TIME_NEVER;
 }
 
 void following_tick(struct node *node, struct step *step) {
@@ -252,18 +279,18 @@ void following_tick(struct node *node, struct step *step) {
         buf_free(&issued);
     }
     uint32_t epoch;
-    if (node->authority == NULL && follow_wants(node->follow, step, &epoch)) {
+    if (node->authority == NULL && node->ledger == NULL && follow_wants(node->follow, step, &epoch)) {
         struct link *link = link_to_ask(node, step);
         if (link != NULL) {
             ask(node, step, link, epoch);
         }
     }
-    if (node->relay != NULL && relay_keys_changed(node->relay)) {
+    if (sends_descriptors(node) && relay_keys_changed(node->relay)) {
         node->descriptor_taken = false;
         node->descriptor_tries = 0;
         node->descriptor_retry_ms = 0;
     }
-    if (!node->descriptor_taken && node->descriptor_retry_ms <= step->now.mono_ms) {
+    if (sends_descriptors(node) && !node->descriptor_taken && node->descriptor_retry_ms <= step->now.mono_ms) {
         send_descriptor(node, step);
     }
 }
@@ -282,8 +309,10 @@ void following_want(struct node *node, struct step *step, uint32_t epoch) {
 }
 
 uint64_t following_next_ms(const struct node *node, const struct now *now) {
-    uint64_t next = node->authority == NULL ? follow_next_ms(node->follow) : authority_next_ms(node->authority, now);
-    if (node->relay != NULL && !node->descriptor_taken && node->descriptor_retry_ms < next) {
+    uint64_t next = node->authority != NULL ? authority_next_ms(node->authority, now)
+                    : node->ledger != NULL  ? TIME_NEVER
+                                            : follow_next_ms(node->follow);
+    if (sends_descriptors(node) && !node->descriptor_taken && node->descriptor_retry_ms < next) {
         next = node->descriptor_retry_ms;
     }
     return next;

@@ -75,7 +75,11 @@ enum err node_new(struct node **out, const struct node_config *config, struct en
         sign_key_from_seed(&node->identity, &public, config->identity_seed);
         memcpy(node->self.bytes, public.bytes, sizeof(node->self.bytes));
     }
-    node->follow = follow_new(&node->config.genesis);
+    struct follow_verifier verifier = {0};
+    if (config->genesis.ledger.validator_count > 0) {
+        light_role_new(node, &verifier);
+    }
+    node->follow = follow_new(&node->config.genesis, &verifier);
     node->redial_ms = TIME_NEVER;
     node->housekeeping_ms = TIME_NEVER;
     node->descriptor_retry_ms = TIME_NEVER;
@@ -102,6 +106,7 @@ void node_free(struct node *node) {
     directory_unref(node->directory);
     directory_unref(node->previous);
     follow_free(node->follow);
+    free(node->light);
     wipe(&node->identity, sizeof(node->identity));
     wipe(&node->config, sizeof(node->config));
     free(node);
@@ -428,6 +433,9 @@ static void update_directory(struct node *node, struct step *step) {
     uint32_t epoch = epoch_at(&node->config.genesis, step->now.wall_ms);
     node->next_epoch_ms = epoch_start_ms(&node->config.genesis, epoch + 1);
     struct directory *current = follow_current(node->follow, step->now.wall_ms);
+    if (current != NULL && follow_expiry_ms(node->follow, current) < node->next_epoch_ms) {
+        node->next_epoch_ms = follow_expiry_ms(node->follow, current);
+    }
     struct directory *previous =
         current == NULL || current->epoch < 2 ? NULL : follow_epoch(node->follow, current->epoch - 1);
     if (current == node->directory && previous == node->previous) {

@@ -7,6 +7,7 @@
 #include "directory/authority.h"
 #include "directory/follow.h"
 #include "ledger/ledger.h"
+#include "ledger/light.h"
 #include "mailbox/mailbox.h"
 #include "node/ledger_links.h"
 #include "node/link.h"
@@ -45,11 +46,12 @@ struct node {
     struct handle_set self_handles; // registered by it here
 
     struct follow *follow;
+    struct light *light;         // what proves directories, or NULL: the network has no ledger
     struct directory *directory; // what the parts were last given; own reference
     struct directory *previous;  // of the epoch before it, or NULL; own reference
     uint64_t next_epoch_ms;      // wall_ms at which the directory in force may change
 
-    struct authority *authority; // bootstrap, or NULL
+    struct authority *authority; // bootstrap in a network without a ledger, or NULL
     struct relay *relay;         // relay, or NULL
     struct mailbox *mailbox;     // with relay, or NULL
     struct client *client;       // user, or NULL
@@ -115,13 +117,22 @@ void relays_hold(struct node *node, struct step *step, const struct relay_id *en
 void relays_let_go(struct node *node, struct step *step, const struct relay_id *entry);
 void relays_tell_client(struct node *node, struct step *step); // which of its links have come up in this step
 
+// Whether others come to this node for what it holds: a directory, at least.
+static inline bool node_serves(const struct node *node) {
+    return (node->config.roles & ~(unsigned)ROLE_USER) != 0;
+}
+
+// light_role.c: the proof of directories, in a network with a ledger.
+void light_role_new(struct node *node, struct follow_verifier *verifier);
+void light_role_start(struct node *node, struct step *step); // before any directory is taken
+
 // following.c: the directory: asking, taking, announcing; descriptors; issuing.
 void following_start(struct node *node, struct step *step);
 void following_hello(struct node *node, struct step *step, struct link *link, uint32_t epoch);
 void following_message(struct node *node, struct step *step, struct link *link, struct span message);
 void following_seed_up(struct node *node, struct step *step); // a link to a seed stands
 void following_tick(struct node *node, struct step *step);
-// The ledger has fixed a directory: it is taken as one from anybody else would be, and announced.
+// This node's ledger has fixed a directory: it is taken without a proof, and announced.
 void following_issued(struct node *node, struct step *step, struct span bytes);
 // Somebody has named a directory of that epoch: asks for it unless it is held.
 void following_want(struct node *node, struct step *step, uint32_t epoch);

@@ -73,7 +73,7 @@ bool relays_seeds_refuse(const struct node *node) {
 
 // A user's node and nothing else: it keeps no link that it does not need.
 static bool is_client_only(const struct node *node) {
-    return node->relay == NULL && node->authority == NULL;
+    return !node_serves(node);
 }
 
 // ---- dialling ----
@@ -96,7 +96,7 @@ static void dial(struct node *node, struct step *step, struct peer *peer) {
     effect->dial.dial = peer->dial;
     effect->dial.address = *address;
     memcpy(effect->dial.expected.bytes, peer->id.bytes, sizeof(peer->id.bytes));
-    effect->dial.show_certificate = (node->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP)) != 0;
+    effect->dial.show_certificate = (node->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) != 0;
 }
 
 // Dials now if that is due, else when it will be.

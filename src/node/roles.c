@@ -213,7 +213,7 @@ static void new_client(struct node *node) {
 }
 
 enum err roles_new(struct node *node, struct buf *why) {
-    if (node->config.roles & ROLE_BOOTSTRAP) {
+    if ((node->config.roles & ROLE_BOOTSTRAP) && node->config.genesis.ledger.validator_count == 0) {
         struct sign_secret key;
         struct sign_public public;
         sign_key_from_seed(&key, &public, node->config.authority_seed);

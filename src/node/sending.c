@@ -112,11 +112,10 @@ void send_reply_cell(struct node *node, struct step *step, struct link *link, co
 
 void send_hello(struct node *node, struct step *step, struct link *link, bool first) {
     struct directory *newest = follow_newest(node->follow);
-    bool serves = node->relay != NULL || node->authority != NULL;
     struct hello hello = {.version = LINK_PROTOCOL_VERSION,
                           .network = node->config.genesis.network,
                           .epoch = newest == NULL ? 0 : newest->epoch,
-                          .wall_ms = serves ? step->now.wall_ms : 0}; // a user's clock would tell it again
+                          .wall_ms = node_serves(node) ? step->now.wall_ms : 0}; // a user's clock would tell it again
     uint8_t bytes[HELLO_BYTES];
     enqueue_message(node, step, link, (struct span){bytes, hello_encode(bytes, &hello)}, first);
 }

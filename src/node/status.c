@@ -6,7 +6,7 @@ static const char *waits_for_directory(const struct node *node, const struct now
     if (relays_seeds_refuse(node)) {
         return "a TLS handshake with a seed: certificates do not fit (tls.certificate, tls.ca)";
     }
-    if (node->relay != NULL && !node->descriptor_taken) {
+    if (node->relay != NULL && node->light == NULL && !node->descriptor_taken) {
         return "the directory's signer";
     }
     const char *why = follow_why_none(node->follow, now->wall_ms);
