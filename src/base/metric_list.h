@@ -219,6 +219,10 @@
       "Operations and messages of replicas given up")
 
 #define METRIC_LIST_LEDGER(X)                                                                                      \
+    X(METRIC_STANDING_TXS, METRIC_COUNTER, "standing_transactions_total", "",                                      \
+      "Submitted for the relay's registration")                                                                    \
+    X(METRIC_STANDING_FAILURES, METRIC_COUNTER, "standing_failures_total", "",                                     \
+      "Validators that did not serve the relay")                                                                   \
     X(METRIC_LEDGER_HEIGHT, METRIC_GAUGE, "ledger_height", "", "Height of the last final block")                   \
     X(METRIC_LEDGER_VALIDATORS, METRIC_GAUGE, "ledger_validators", "", "Validators of the next height")            \
     X(METRIC_LEDGER_PEERS, METRIC_GAUGE, "ledger_peers", "", "Ledger links")                                       \

@@ -312,6 +312,10 @@ static enum err load_files(struct settings *settings, struct buf *why) {
     if (err == OK && node->has_validator_key) {
         err = load_key(node->validator_seed, "validator_key", settings->validator_path, why);
     }
+    node->has_operator_key = (node->roles & ROLE_RELAY) && settings->operator_path[0] != 0;
+    if (err == OK && node->has_operator_key) {
+        err = load_key(node->operator_seed, "operator_key", settings->operator_path, why);
+    }
     if (err == OK && (node->roles & ROLE_USER)) {
         err = load_account(settings, why);
     }

@@ -24,6 +24,8 @@ const struct config_key config_keys[] = {
     {"authority_key", KEY_PATH, AT(authority_path), 0, 0, "key file that signs the directory (bootstrap)"},
     {"validator_key", KEY_PATH, AT(validator_path), 0, 0,
      "key file that signs blocks (validator); without it the node follows the chain and has no vote"},
+    {"operator_key", KEY_PATH, AT(operator_path), 0, 0,
+     "key file of the account that stakes for this relay (relay): with it the relay registers itself"},
     {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, 1000000000, "blocks to hold (validator); 0: all"},
     {"account", KEY_PATH, AT(account_path), 0, 0, "sealed account file (user)"},
     {"passphrase_file", KEY_PATH, AT(passphrase_path), 0, 0, "file or /dev/fd/N whose first line opens the account"},

@@ -11,6 +11,7 @@ struct settings {
     char identity_path[HOST_PATH_MAX];
     char authority_path[HOST_PATH_MAX];
     char validator_path[HOST_PATH_MAX];
+    char operator_path[HOST_PATH_MAX];
     char account_path[HOST_PATH_MAX];
     char passphrase_path[HOST_PATH_MAX];
     bool profile_set;

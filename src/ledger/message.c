@@ -108,6 +108,73 @@ enum err peers_decode(struct peer_address out[static PEERS_MAX], size_t *count, 
     return OK;
 }
 
+size_t get_standing_encode(uint8_t out[static GET_STANDING_BYTES], const struct relay_id *relay,
+                           const struct account_id *operator) {
+    static const struct account_id nobody;
+    memcpy(out, relay->bytes, 32);
+    memcpy(out + 32, operator== NULL ? nobody.bytes : operator->bytes, 32);
+    return GET_STANDING_BYTES;
+}
+
+enum err get_standing_decode(struct relay_id *relay, struct account_id *operator, struct span body) {
+    if (body.n != GET_STANDING_BYTES)
+        return ERR_MALFORMED;
+    memcpy(relay->bytes, body.p, 32);
+    memcpy(operator->bytes, body.p + 32, 32);
+    return OK;
+}
+
+#define STANDING_REGISTERED 1
+#define STANDING_RETIRED 2
+#define STANDING_FREE_UPDATE 4
+
+static void account_standing_write(struct writer *w, const struct account_standing *account) {
+    write_u64(w, account->nonce);
+    write_u64(w, account->next_nonce);
+    write_u64(w, account->balance);
+}
+
+static void account_standing_read(struct reader *r, struct account_standing *account) {
+    account->nonce = read_u64(r);
+    account->next_nonce = read_u64(r);
+    account->balance = read_u64(r);
+}
+
+size_t relay_standing_encode(uint8_t out[static RELAY_STANDING_BYTES_MAX], const struct relay_standing *standing) {
+    struct writer w = writer_of(out, RELAY_STANDING_BYTES_MAX);
+    account_standing_write(&w, &standing->operator);
+    account_standing_write(&w, &standing->relay);
+    write_u8(&w,
+             (uint8_t)((standing->registered ? STANDING_REGISTERED : 0) | (standing->retired ? STANDING_RETIRED : 0) |
+                       (standing->free_update ? STANDING_FREE_UPDATE : 0)));
+    if (standing->registered) {
+        address_write(&w, &standing->address);
+        onion_keys_write(&w, &standing->onion);
+    }
+    return w.n;
+}
+
+enum err relay_standing_decode(struct relay_standing *out, struct span body) {
+    struct reader r = reader_of(body);
+    struct relay_standing standing = {0};
+    account_standing_read(&r, &standing.operator);
+    account_standing_read(&r, &standing.relay);
+    uint8_t bits = read_u8(&r);
+    standing.registered = (bits & STANDING_REGISTERED) != 0;
+    standing.retired = (bits & STANDING_RETIRED) != 0;
+    standing.free_update = (bits & STANDING_FREE_UPDATE) != 0;
+    if (bits > (STANDING_REGISTERED | STANDING_RETIRED | STANDING_FREE_UPDATE))
+        reader_fail(&r);
+    if (standing.registered) {
+        address_read(&r, &standing.address);
+        onion_keys_read(&r, &standing.onion);
+    }
+    if (!reader_done(&r))
+        return ERR_MALFORMED;
+    *out = standing;
+    return OK;
+}
+
 size_t submitted_encode(uint8_t out[static SUBMITTED_BYTES], const struct tx_id *id, uint8_t verdict) {
     struct writer w = writer_of(out, SUBMITTED_BYTES);
     write_bytes(&w, id->bytes, 32);

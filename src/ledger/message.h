@@ -5,24 +5,27 @@
 
 #include "ledger/block.h"
 #include "wire/address.h"
+#include "wire/directory.h"
 
 enum ledger_frame {
     // Anybody's, within limits by address.
-    FRAME_STATUS = 16,      // where the sender stands; on opening, and when its head has moved
-    FRAME_GET_BLOCK = 17,   // height 8
-    FRAME_BLOCK = 18,       // height 8 | block and certificate, or nothing: not held
-    FRAME_GET_RANGE = 19,   // from 8 | count 2
-    FRAME_RANGE = 20,       // from 8 | blocks with certificates, as many as fit, from `from` on; none: not held
-    FRAME_GET_HEADERS = 21, // from 8 | count 2
-    FRAME_HEADERS = 22,     // from 8 | headers with certificates
-    FRAME_GET_LIGHT = 23,   // height 8: what a light client needs to trust that height
-    FRAME_LIGHT = 24,       // height 8 | header, certificate, validator sets of this height and the next, or nothing
-    FRAME_TXS = 25,         // transactions on their way to the proposers
-    FRAME_SUBMIT = 26,      // one transaction whose sender wants to hear what became of it
-    FRAME_SUBMITTED = 27,   // its id 32 | verdict 1
-    FRAME_GET_PEERS = 28,   // empty
-    FRAME_PEERS = 29,       // who can be dialled: the sender, unasked, or those that it has links to
-    FRAME_MEMBER = 30,      // proves that the sender holds a validator's key
+    FRAME_STATUS = 16,       // where the sender stands; on opening, and when its head has moved
+    FRAME_GET_BLOCK = 17,    // height 8
+    FRAME_BLOCK = 18,        // height 8 | block and certificate, or nothing: not held
+    FRAME_GET_RANGE = 19,    // from 8 | count 2
+    FRAME_RANGE = 20,        // from 8 | blocks with certificates, as many as fit, from `from` on; none: not held
+    FRAME_GET_HEADERS = 21,  // from 8 | count 2
+    FRAME_HEADERS = 22,      // from 8 | headers with certificates
+    FRAME_GET_LIGHT = 23,    // height 8: what a light client needs to trust that height
+    FRAME_LIGHT = 24,        // height 8 | header, certificate, validator sets of this height and the next, or nothing
+    FRAME_TXS = 25,          // transactions on their way to the proposers
+    FRAME_SUBMIT = 26,       // one transaction whose sender wants to hear what became of it
+    FRAME_SUBMITTED = 27,    // its id 32 | verdict 1
+    FRAME_GET_PEERS = 28,    // empty
+    FRAME_PEERS = 29,        // who can be dialled: the sender, unasked, or those that it has links to
+    FRAME_MEMBER = 30,       // proves that the sender holds a validator's key
+    FRAME_GET_STANDING = 31, // relay 32 | operator 32, zeros: of no interest
+    FRAME_STANDING = 32,     // how the two stand, as the asked node has it: not proved
     // Members' only: validators and those that follow.
     FRAME_PROPOSAL = 48,
     FRAME_VOTE = 49,
@@ -87,6 +90,37 @@ enum err member_decode(struct member *out, struct span body);
 #define MEMBER_DOMAIN "sotto member 1"
 enum err member_verify(const struct member *member, const struct network_id *network, const struct relay_id *from,
                        const struct relay_id *to); // ERR_AUTH
+
+// How an account stands at the head.
+struct account_standing {
+    uint64_t nonce;      // of its next transaction in a block
+    uint64_t next_nonce; // ... after those that wait
+    uint64_t balance;
+};
+
+#define ACCOUNT_STANDING_BYTES (3 * 8)
+
+// What a relay has to know of itself to keep up its registration.
+//
+//   operator's account 24 | relay's account 24 | bits 1 | if registered: address | onion keys
+struct relay_standing {
+    struct account_standing operator;
+    struct account_standing relay;
+    bool registered;
+    bool retired;
+    bool free_update;        // an update in this epoch costs nothing
+    struct address address;  // of a registered one
+    struct onion_keys onion; // likewise
+};
+
+#define GET_STANDING_BYTES 64
+#define RELAY_STANDING_BYTES_MAX (2 * ACCOUNT_STANDING_BYTES + 1 + ADDRESS_BYTES_MAX + ONION_KEYS_BYTES)
+
+size_t get_standing_encode(uint8_t out[static GET_STANDING_BYTES], const struct relay_id *relay,
+                           const struct account_id *operator); // NULL: of no interest
+enum err get_standing_decode(struct relay_id *relay, struct account_id *operator, struct span body);
+size_t relay_standing_encode(uint8_t out[static RELAY_STANDING_BYTES_MAX], const struct relay_standing *standing);
+enum err relay_standing_decode(struct relay_standing *out, struct span body); // ERR_MALFORMED
 
 #define SUBMITTED_BYTES 33
 

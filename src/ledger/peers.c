@@ -347,7 +347,7 @@ static frame_handler *const handlers[256] = {
     [FRAME_GET_RANGE] = serve_range,    [FRAME_RANGE] = sync_range,      [FRAME_GET_HEADERS] = serve_headers,
     [FRAME_GET_LIGHT] = serve_light,    [FRAME_TXS] = gossip_txs,        [FRAME_SUBMIT] = gossip_submit,
     [FRAME_GET_PEERS] = on_get_peers,   [FRAME_PEERS] = on_peers,        [FRAME_MEMBER] = on_member,
-    [FRAME_PROPOSAL] = driver_proposal, [FRAME_VOTE] = driver_vote,
+    [FRAME_PROPOSAL] = driver_proposal, [FRAME_VOTE] = driver_vote,      [FRAME_GET_STANDING] = serve_standing,
 };
 
 void ledger_frame(struct ledger *ledger, struct step *step, uint64_t link, uint8_t kind, struct span body) {

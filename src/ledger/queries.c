@@ -277,6 +277,43 @@ static void ask_mempool(struct ledger *ledger, struct step *step, const struct l
     answer->more = mempool_count(ledger->mempool) > answer->tx_count;
 }
 
+// ---- a relay asks how it stands (standing.h)
+
+static void account_stands(struct ledger *ledger, struct overlay *overlay, struct account_standing *out,
+                           const struct account_id *id) {
+    struct account account;
+    state_account(overlay, &account, id);
+    out->nonce = account.nonce;
+    out->next_nonce = mempool_next_nonce(ledger->mempool, id, account.nonce);
+    out->balance = account.balance;
+}
+
+enum err serve_standing(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    uint8_t answer[RELAY_STANDING_BYTES_MAX];
+    struct relay_standing standing = {0};
+    struct relay_record record;
+    struct relay_id relay;
+    struct account_id operator, account;
+    if (get_standing_decode(&relay, &operator, body) != OK)
+        return ERR_MALFORMED;
+    if (!peer_may_ask(peer, step))
+        return OK;
+    peer_has_had(peer, step, sizeof answer);
+    struct overlay *overlay = overlay_over_step(step);
+    memcpy(account.bytes, relay.bytes, sizeof account.bytes);
+    account_stands(ledger, overlay, &standing.operator, & operator);
+    account_stands(ledger, overlay, &standing.relay, &account);
+    const struct tx update = {.kind = TX_UPDATE_RELAY, .sender = account};
+    standing.free_update = execute_is_free(overlay, &update);
+    standing.registered = state_relay(overlay, &record, &relay);
+    standing.retired = standing.registered && record.retired_epoch != EPOCH_NONE;
+    standing.address = record.address;
+    standing.onion = record.onion;
+    overlay_free(overlay);
+    peer_send(ledger, step, peer, FRAME_STANDING, span_of(answer, relay_standing_encode(answer, &standing)));
+    return OK;
+}
+
 // ---- watching
 
 static bool ask_watch(struct ledger *ledger, const struct ledger_request *request, struct ledger_answer *answer) {

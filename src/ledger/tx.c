@@ -16,22 +16,6 @@
 
 // ---- bodies ----
 
-static void write_onion(struct writer *w, const struct onion_keys *onion) {
-    write_u32(w, onion->first_epoch);
-    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++)
-        write_bytes(w, onion->keys[i].bytes, sizeof onion->keys[i].bytes);
-}
-
-static void read_onion(struct reader *r, struct onion_keys *onion) {
-    static const struct dh_public none;
-    onion->first_epoch = read_u32(r);
-    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++) {
-        read_bytes(r, onion->keys[i].bytes, sizeof onion->keys[i].bytes);
-        if (memcmp(onion->keys[i].bytes, none.bytes, sizeof none.bytes) == 0)
-            reader_fail(r);
-    }
-}
-
 static void write_transfer(struct writer *w, const struct tx *tx) {
     write_bytes(w, tx->transfer.to.bytes, sizeof tx->transfer.to.bytes);
     write_u64(w, tx->transfer.amount);
@@ -63,7 +47,7 @@ static void read_unstake(struct reader *r, struct tx *tx) {
 static void write_registration(struct writer *w, const struct tx_register_relay *body) {
     write_bytes(w, body->relay.bytes, sizeof body->relay.bytes);
     address_write(w, &body->address);
-    write_onion(w, &body->onion);
+    onion_keys_write(w, &body->onion);
     write_u64(w, body->stake);
     write_u64(w, body->deposit);
 }
@@ -77,7 +61,7 @@ static void read_register(struct reader *r, struct tx *tx) {
     struct tx_register_relay *body = &tx->register_relay;
     read_bytes(r, body->relay.bytes, sizeof body->relay.bytes);
     address_read(r, &body->address);
-    read_onion(r, &body->onion);
+    onion_keys_read(r, &body->onion);
     body->stake = read_u64(r);
     body->deposit = read_u64(r);
     read_bytes(r, body->cosignature.bytes, sizeof body->cosignature.bytes);
@@ -85,12 +69,12 @@ static void read_register(struct reader *r, struct tx *tx) {
 
 static void write_update(struct writer *w, const struct tx *tx) {
     address_write(w, &tx->update_relay.address);
-    write_onion(w, &tx->update_relay.onion);
+    onion_keys_write(w, &tx->update_relay.onion);
 }
 
 static void read_update(struct reader *r, struct tx *tx) {
     address_read(r, &tx->update_relay.address);
-    read_onion(r, &tx->update_relay.onion);
+    onion_keys_read(r, &tx->update_relay.onion);
 }
 
 static void write_retire(struct writer *w, const struct tx *tx) {

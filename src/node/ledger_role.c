@@ -53,6 +53,9 @@ static void dial_over(struct node *node, uint64_t dial, struct relay_id *id) {
 static void on_opened(void *ctx, struct step *step, const struct ledger_peer *peer) {
     struct node *node = ctx;
     struct relay_id id;
+    if (standing_role_opened(node, step, peer)) {
+        return;
+    }
     if (peer->dial != 0) {
         dial_over(node, peer->dial, &id);
     }
@@ -61,17 +64,24 @@ static void on_opened(void *ctx, struct step *step, const struct ledger_peer *pe
 
 static void on_frame(void *ctx, struct step *step, uint64_t link, uint8_t kind, struct span body) {
     struct node *node = ctx;
-    ledger_frame(node->ledger, step, link, kind, body);
+    if (!standing_role_frame(node, step, link, kind, body)) {
+        ledger_frame(node->ledger, step, link, kind, body);
+    }
 }
 
 static void on_closed(void *ctx, struct step *step, uint64_t link) {
     struct node *node = ctx;
-    ledger_peer_down(node->ledger, step, link);
+    if (!standing_role_closed(node, step, link)) {
+        ledger_peer_down(node->ledger, step, link);
+    }
 }
 
 static void on_dial_failed(void *ctx, struct step *step, uint64_t dial) {
     struct node *node = ctx;
     struct relay_id id;
+    if (standing_role_dial_failed(node, step, dial)) {
+        return;
+    }
     dial_over(node, dial, &id);
     ledger_dial_failed(node->ledger, step, &id);
 }

@@ -26,6 +26,8 @@ struct node_config {
     uint8_t account_seed[32];   // user
     bool has_validator_key;     // validator: else it follows the chain without a vote
     uint8_t validator_seed[32]; // the consensus key
+    bool has_operator_key;      // relay: it registers itself on the ledger; else its operator does
+    uint8_t operator_seed[32];  // of the operator's account
     uint32_t keep_blocks;       // validator: older ones are pruned; 0: none
     struct address address;     // where others reach this node
     enum profile profile;

@@ -8,6 +8,7 @@
 #include "directory/follow.h"
 #include "ledger/ledger.h"
 #include "ledger/light.h"
+#include "ledger/standing.h"
 #include "mailbox/mailbox.h"
 #include "node/ledger_links.h"
 #include "node/link.h"
@@ -57,6 +58,9 @@ struct node {
     struct client *client;       // user, or NULL
     struct ledger *ledger;       // validator, or NULL
     struct ledger_dials ledger_dials;
+    struct standing *standing; // relay in a network with a ledger, or NULL
+    uint64_t standing_dial;    // its dial under way, 0: none
+    uint64_t standing_link;    // its link, 0: none
 
     bool descriptor_taken;        // by a signer, for the keys as they are
     uint32_t descriptor_tries;    // since the keys changed
@@ -154,6 +158,14 @@ void node_give_up(struct node *node, const char *why);
 // ledger_role.c: the ports between the ledger and its links.
 void ledger_role_new(struct node *node);
 void ledger_role_start(struct node *node, struct step *step, struct span log);
+
+// standing_role.c: a relay's registration, and its one ledger link. False: not its link or dial.
+void standing_role_new(struct node *node);
+bool standing_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer);
+bool standing_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body);
+bool standing_role_closed(struct node *node, struct step *step, uint64_t link);
+bool standing_role_dial_failed(struct node *node, struct step *step, uint64_t dial);
+void standing_role_tick(struct node *node, struct step *step);
 
 // status.c
 bool node_ready(const struct node *node, const struct now *now, const char **waiting_for);

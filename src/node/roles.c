@@ -226,7 +226,11 @@ enum err roles_new(struct node *node, struct buf *why) {
     if ((node->config.roles & ROLE_VALIDATOR) && node->config.genesis.ledger.validator_count > 0) {
         ledger_role_new(node);
     }
-    return node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;
+    enum err err = node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;
+    if (err == OK && node->relay != NULL && node->light != NULL) {
+        standing_role_new(node);
+    }
+    return err;
 }
 
 void roles_free(struct node *node) {
@@ -235,6 +239,7 @@ void roles_free(struct node *node) {
     mailbox_free(node->mailbox);
     client_free(node->client);
     ledger_free(node->ledger);
+    standing_free(node->standing);
 }
 
 void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log) {
@@ -244,6 +249,9 @@ void roles_start(struct node *node, struct step *step, bool unclean_restart, str
     if (node->relay != NULL) {
         relay_start(node->relay, step, unclean_restart);
         mailbox_start(node->mailbox, step);
+    }
+    if (node->standing != NULL) {
+        standing_start(node->standing, step);
     }
     if (node->client != NULL) {
         client_start(node->client, step);
@@ -274,6 +282,9 @@ void roles_tick(struct node *node, struct step *step) {
     if (node->ledger != NULL && ledger_next_ms(node->ledger) <= now_ms) {
         ledger_tick(node->ledger, step);
     }
+    if (node->standing != NULL) {
+        standing_role_tick(node, step);
+    }
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -287,6 +298,9 @@ uint64_t roles_next_ms(const struct node *node) {
     }
     if (node->client != NULL) {
         next = earlier(next, client_next_ms(node->client));
+    }
+    if (node->standing != NULL) {
+        next = earlier(next, standing_next_ms(node->standing));
     }
     return node->ledger == NULL ? next : earlier(next, ledger_next_ms(node->ledger));
 }

@@ -6,6 +6,9 @@ static const char *waits_for_directory(const struct node *node, const struct now
     if (relays_seeds_refuse(node)) {
         return "a TLS handshake with a seed: certificates do not fit (tls.certificate, tls.ca)";
     }
+    if (node->standing != NULL && standing_waits_for(node->standing) != NULL) {
+        return standing_waits_for(node->standing);
+    }
     if (node->relay != NULL && node->light == NULL && !node->descriptor_taken) {
         return "the directory's signer";
     }
@@ -21,7 +24,8 @@ static bool relay_role_ready(const struct node *node, const struct now *now, con
     } else if (!mailbox_ready(node->mailbox)) {
         *waiting_for = "mailboxes being counted";
     } else if (directory_find(node->directory, &node->self) == NULL) {
-        *waiting_for = "the next directory, to be listed in it";
+        const char *standing = node->standing == NULL ? NULL : standing_waits_for(node->standing);
+        *waiting_for = standing != NULL ? standing : "the next directory, to be listed in it";
     } else {
         return true;
     }

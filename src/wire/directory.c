@@ -27,6 +27,26 @@ static bool key_present(const struct dh_public *key) {
     return memcmp(key->bytes, none.bytes, sizeof none.bytes) != 0;
 }
 
+static void read_key(struct reader *r, struct dh_public *key) {
+    read_bytes(r, key->bytes, sizeof key->bytes);
+    if (!key_present(key))
+        reader_fail(r);
+}
+
+void onion_keys_write(struct writer *w, const struct onion_keys *onion) {
+    write_u32(w, onion->first_epoch);
+    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++) {
+        ASSERT(key_present(&onion->keys[i]));
+        write_bytes(w, onion->keys[i].bytes, sizeof onion->keys[i].bytes);
+    }
+}
+
+void onion_keys_read(struct reader *r, struct onion_keys *onion) {
+    onion->first_epoch = read_u32(r);
+    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++)
+        read_key(r, &onion->keys[i]);
+}
+
 // ---- descriptors ----
 
 #define DESCRIPTOR_DOMAIN "sotto descriptor 1"
@@ -51,21 +71,11 @@ size_t descriptor_encode(uint8_t out[static DESCRIPTOR_BYTES_MAX], struct descri
     address_write(&w, &descriptor->address);
     write_u64(&w, descriptor->published_ms);
     write_u8(&w, descriptor->retiring);
-    write_u32(&w, descriptor->onion.first_epoch);
-    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++) {
-        ASSERT(key_present(&descriptor->onion.keys[i]));
-        write_bytes(&w, descriptor->onion.keys[i].bytes, sizeof descriptor->onion.keys[i].bytes);
-    }
+    onion_keys_write(&w, &descriptor->onion);
     const struct span parts[] = {SPAN_OF(network->bytes), writer_span(&w)};
     sign_parts(&descriptor->signature, relay, DESCRIPTOR_DOMAIN, parts, 2);
     write_bytes(&w, descriptor->signature.bytes, sizeof descriptor->signature.bytes);
     return w.n;
-}
-
-static void read_key(struct reader *r, struct dh_public *key) {
-    read_bytes(r, key->bytes, sizeof key->bytes);
-    if (!key_present(key))
-        reader_fail(r);
 }
 
 enum err descriptor_decode(struct descriptor *out, struct span bytes, const struct network_id *network) {
@@ -77,9 +87,7 @@ enum err descriptor_decode(struct descriptor *out, struct span bytes, const stru
     address_read(&r, &d.address);
     d.published_ms = read_u64(&r);
     d.retiring = read_bool(&r);
-    d.onion.first_epoch = read_u32(&r);
-    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++)
-        read_key(&r, &d.onion.keys[i]);
+    onion_keys_read(&r, &d.onion);
     struct span signed_part = {bytes.p, bytes.n - r.n};
     read_bytes(&r, d.signature.bytes, sizeof d.signature.bytes);
     if (!reader_done(&r))

@@ -24,6 +24,12 @@ struct onion_keys {
     struct dh_public keys[ONION_KEYS_AHEAD];
 };
 
+#define ONION_KEYS_BYTES (4 + ONION_KEYS_AHEAD * 32)
+
+// first epoch 4 | keys. Reading fails on a key that is none.
+void onion_keys_write(struct writer *w, const struct onion_keys *onion);
+void onion_keys_read(struct reader *r, struct onion_keys *onion);
+
 // A relay about itself.
 struct descriptor {
     struct relay_id id;

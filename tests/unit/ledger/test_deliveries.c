@@ -31,7 +31,7 @@ static void a_registration_locks_stake_and_funds_the_relay(void **state) {
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_EXISTS);
     tx = rig_register(rig, 5, 1, RIG_STAKE - 1, 0, 1);
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_STAKE);
-    tx = rig_register(rig, 5, 1, RIG_STAKE, 0, 2);
+    tx = rig_register(rig, 5, 1, RIG_STAKE, 0, 3);
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_KEYS);
     tx = rig_register(rig, 5, 1, RIG_BALANCE, 0, 1);
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_FUNDS);
@@ -65,6 +65,22 @@ static struct directory *directory_of(struct rig *rig, uint32_t epoch) {
     }
     overlay_free(overlay);
     return directory;
+}
+
+static void relays_that_come_long_after_genesis_begin_with_the_clocks_epoch(void **state) {
+    struct rig *rig = *state;
+    rig->time_ms += 4 * RIG_EPOCH_MS;
+    for (unsigned relay = 0; relay < 3; relay++) {
+        struct tx early = rig_register(rig, 4, relay, RIG_STAKE, 0, 3);
+        assert_int_equal(rig_one(rig, &early), TX_FAILED_KEYS);
+        struct tx tx = rig_register(rig, 4, relay, RIG_STAKE, 0, 5);
+        assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    }
+    rig_block(rig, 1);
+    struct directory *directory = directory_of(rig, 5);
+    assert_non_null(directory);
+    assert_int_equal(directory->relay_count, 3);
+    directory_unref(directory);
 }
 
 static bool is_listed(struct rig *rig, uint32_t epoch, unsigned relay) {
@@ -626,6 +642,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         RIG(a_registration_locks_stake_and_funds_the_relay),
         RIG(a_placement_id_follows_from_the_block),
+        RIG(relays_that_come_long_after_genesis_begin_with_the_clocks_epoch),
         RIG(the_first_epoch_begins_behind_the_last_wanted_registration),
         RIG(an_epoch_ends_with_the_first_block_beyond_a_multiple_of_its_length),
         RIG(the_time_of_the_next_end_is_known),

@@ -24,7 +24,7 @@ static uint64_t draw_amount(struct rng *rng) {
 }
 
 static void draw_relay_body(struct tx *tx, struct rig *rig, struct rng *rng) {
-    uint32_t first_epoch = rig_epoch(rig) + (uint32_t)rng_below(rng, 3);
+    uint32_t first_epoch = epoch_at(&rig->genesis, rig->time_ms) + (uint32_t)rng_below(rng, 3);
     first_epoch -= first_epoch > 0 ? 1 : 0;
     unsigned relay = (unsigned)rng_below(rng, RELAYS);
     if (tx->kind == TX_REGISTER_RELAY) {
