@@ -108,6 +108,8 @@ static void write_config(struct buf *out, const struct testnet *net, const struc
         line(out, "authority_key: authority.key");
     } else if (node->role == TESTNET_VALIDATOR) {
         line(out, "validator_key: validator.key");
+    } else if (node->role == TESTNET_RELAY && testnet_count(net, TESTNET_VALIDATOR) > 0) {
+        line(out, "operator_key: ../operator.key"); // one account stakes for all relays
     }
     line(out, "health:");
     line(out, "  listen: 127.0.0.1:%u", node->health_port);
