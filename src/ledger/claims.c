@@ -69,7 +69,7 @@ bool claims_match(const struct claims *claims, const struct delivery_record *rec
 size_t claims_unopened(uint32_t out[static SAMPLE_MAX], const struct delivery_record *record) {
     size_t count = 0;
     for (size_t i = 0; i < record->sample_count; i++) {
-        if ((record->opened >> i & 1) == 0)
+        if ((record->opened >> i & 1) == 0 && record->sample[i] < record->count)
             out[count++] = record->sample[i];
     }
     return count;

@@ -268,6 +268,7 @@ enum err serve_light(struct ledger *ledger, struct step *step, struct peer *peer
 void queries_final(struct ledger *ledger, struct step *step, const struct tx_id *id); // a block has it
 void queries_note(struct ledger *ledger, struct step *step, const struct ledger_note *note);
 enum err serve_standing(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err serve_delivery(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 void queries_tick(struct ledger *ledger, struct step *step); // those that have waited long enough
 uint64_t queries_next_ms(const struct ledger *ledger);
 

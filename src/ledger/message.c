@@ -175,6 +175,43 @@ enum err relay_standing_decode(struct relay_standing *out, struct span body) {
     return OK;
 }
 
+size_t get_delivery_encode(uint8_t out[static GET_DELIVERY_BYTES], const struct relay_id *relay, uint32_t epoch) {
+    struct writer w = writer_of(out, GET_DELIVERY_BYTES);
+    write_bytes(&w, relay->bytes, 32);
+    write_u32(&w, epoch);
+    return w.n;
+}
+
+enum err get_delivery_decode(struct relay_id *relay, uint32_t *epoch, struct span body) {
+    if (body.n != GET_DELIVERY_BYTES)
+        return ERR_MALFORMED;
+    memcpy(relay->bytes, body.p, 32);
+    *epoch = load_u32(body.p + 32);
+    return OK;
+}
+
+size_t relay_delivery_encode(uint8_t out[static RELAY_DELIVERY_BYTES_MAX], const struct relay_delivery *delivery) {
+    uint8_t entry[DELIVERY_VALUE_BYTES_MAX];
+    struct writer w = writer_of(out, RELAY_DELIVERY_BYTES_MAX);
+    write_u32(&w, delivery->epoch);
+    write_u64(&w, delivery->nonce);
+    write_u64(&w, delivery->next_nonce);
+    write_u8(&w, delivery->has);
+    if (delivery->has)
+        write_bytes(&w, entry, state_delivery_encode(entry, &delivery->record));
+    return w.n;
+}
+
+enum err relay_delivery_decode(struct relay_delivery *out, struct span body) {
+    struct reader r = reader_of(body);
+    struct relay_delivery delivery = {.epoch = read_u32(&r), .nonce = read_u64(&r), .next_nonce = read_u64(&r)};
+    delivery.has = read_bool(&r);
+    if (!reader_ok(&r) || (delivery.has ? state_delivery_decode(&delivery.record, read_rest(&r)) != OK : r.n > 0))
+        return ERR_MALFORMED;
+    *out = delivery;
+    return OK;
+}
+
 size_t submitted_encode(uint8_t out[static SUBMITTED_BYTES], const struct tx_id *id, uint8_t verdict) {
     struct writer w = writer_of(out, SUBMITTED_BYTES);
     write_bytes(&w, id->bytes, 32);

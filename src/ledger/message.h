@@ -4,6 +4,7 @@
 #define SOTTO_LEDGER_MESSAGE_H
 
 #include "ledger/block.h"
+#include "ledger/state.h"
 #include "wire/address.h"
 #include "wire/directory.h"
 
@@ -26,6 +27,8 @@ enum ledger_frame {
     FRAME_MEMBER = 30,       // proves that the sender holds a validator's key
     FRAME_GET_STANDING = 31, // relay 32 | operator 32, zeros: of no interest
     FRAME_STANDING = 32,     // how the two stand, as the asked node has it: not proved
+    FRAME_GET_DELIVERY = 33, // relay 32 | epoch 4
+    FRAME_DELIVERY = 34,     // what it claims of that epoch, as the asked node has it: not proved
     // Members' only: validators and those that follow.
     FRAME_PROPOSAL = 48,
     FRAME_VOTE = 49,
@@ -121,6 +124,25 @@ size_t get_standing_encode(uint8_t out[static GET_STANDING_BYTES], const struct 
 enum err get_standing_decode(struct relay_id *relay, struct account_id *operator, struct span body);
 size_t relay_standing_encode(uint8_t out[static RELAY_STANDING_BYTES_MAX], const struct relay_standing *standing);
 enum err relay_standing_decode(struct relay_standing *out, struct span body); // ERR_MALFORMED
+
+// What a relay has to know to claim its deliveries of an epoch.
+//
+//   epoch 4 | nonce 8 | next nonce 8 | has 1 | if it has: the entry, as in the state
+struct relay_delivery {
+    uint32_t epoch;
+    uint64_t nonce;      // of its account's next transaction in a block
+    uint64_t next_nonce; // ... after those that wait
+    bool has;
+    struct delivery_record record;
+};
+
+#define GET_DELIVERY_BYTES 36
+#define RELAY_DELIVERY_BYTES_MAX (4 + 8 + 8 + 1 + DELIVERY_VALUE_BYTES_MAX)
+
+size_t get_delivery_encode(uint8_t out[static GET_DELIVERY_BYTES], const struct relay_id *relay, uint32_t epoch);
+enum err get_delivery_decode(struct relay_id *relay, uint32_t *epoch, struct span body);
+size_t relay_delivery_encode(uint8_t out[static RELAY_DELIVERY_BYTES_MAX], const struct relay_delivery *delivery);
+enum err relay_delivery_decode(struct relay_delivery *out, struct span body); // ERR_MALFORMED
 
 #define SUBMITTED_BYTES 33
 

@@ -343,11 +343,22 @@ typedef enum err frame_handler(struct ledger *ledger, struct step *step, struct 
 
 // By kind; what is not here is of a protocol to come and is ignored.
 static frame_handler *const handlers[256] = {
-    [FRAME_STATUS] = on_status,         [FRAME_GET_BLOCK] = serve_block, [FRAME_BLOCK] = sync_block,
-    [FRAME_GET_RANGE] = serve_range,    [FRAME_RANGE] = sync_range,      [FRAME_GET_HEADERS] = serve_headers,
-    [FRAME_GET_LIGHT] = serve_light,    [FRAME_TXS] = gossip_txs,        [FRAME_SUBMIT] = gossip_submit,
-    [FRAME_GET_PEERS] = on_get_peers,   [FRAME_PEERS] = on_peers,        [FRAME_MEMBER] = on_member,
-    [FRAME_PROPOSAL] = driver_proposal, [FRAME_VOTE] = driver_vote,      [FRAME_GET_STANDING] = serve_standing,
+    [FRAME_STATUS] = on_status,
+    [FRAME_GET_BLOCK] = serve_block,
+    [FRAME_BLOCK] = sync_block,
+    [FRAME_GET_RANGE] = serve_range,
+    [FRAME_RANGE] = sync_range,
+    [FRAME_GET_HEADERS] = serve_headers,
+    [FRAME_GET_LIGHT] = serve_light,
+    [FRAME_TXS] = gossip_txs,
+    [FRAME_SUBMIT] = gossip_submit,
+    [FRAME_GET_PEERS] = on_get_peers,
+    [FRAME_PEERS] = on_peers,
+    [FRAME_MEMBER] = on_member,
+    [FRAME_PROPOSAL] = driver_proposal,
+    [FRAME_VOTE] = driver_vote,
+    [FRAME_GET_STANDING] = serve_standing,
+    [FRAME_GET_DELIVERY] = serve_delivery,
 };
 
 void ledger_frame(struct ledger *ledger, struct step *step, uint64_t link, uint8_t kind, struct span body) {

@@ -231,6 +231,30 @@ static bool fill_relay(struct step *step, struct overlay *overlay, struct ledger
     return true;
 }
 
+// A relay asks what it has claimed (claims_link.h).
+enum err serve_delivery(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    uint8_t answer[RELAY_DELIVERY_BYTES_MAX];
+    struct relay_delivery delivery = {0};
+    struct account account;
+    struct account_id id;
+    struct relay_id relay;
+    if (get_delivery_decode(&relay, &delivery.epoch, body) != OK)
+        return ERR_MALFORMED;
+    if (!peer_may_ask(peer, step))
+        return OK;
+    struct overlay *overlay = overlay_over_step(step);
+    memcpy(id.bytes, relay.bytes, sizeof id.bytes);
+    state_account(overlay, &account, &id);
+    delivery.nonce = account.nonce;
+    delivery.next_nonce = mempool_next_nonce(ledger->mempool, &id, account.nonce);
+    delivery.has = state_delivery(overlay, &delivery.record, delivery.epoch, &relay);
+    overlay_free(overlay);
+    size_t n = relay_delivery_encode(answer, &delivery);
+    peer_has_had(peer, step, n);
+    peer_send(ledger, step, peer, FRAME_DELIVERY, span_of(answer, n));
+    return OK;
+}
+
 static void ask_relays(struct ledger *ledger, struct step *step, const struct ledger_request *request,
                        struct ledger_answer *answer) {
     struct overlay *overlay = overlay_over_step(step);

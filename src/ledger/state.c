@@ -637,11 +637,8 @@ bool state_delivery(struct overlay *overlay, struct delivery_record *out, uint32
     return true;
 }
 
-void state_set_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay,
-                        const struct delivery_record *record) {
-    struct state_key key;
-    uint8_t bytes[32 + 4 + 8 + 8 + 8 + 1 + SAMPLE_MAX * 4];
-    struct writer w = writer_of(bytes, sizeof bytes);
+size_t state_delivery_encode(uint8_t out[static DELIVERY_VALUE_BYTES_MAX], const struct delivery_record *record) {
+    struct writer w = writer_of(out, DELIVERY_VALUE_BYTES_MAX);
     write_bytes(&w, record->root.bytes, sizeof record->root.bytes);
     write_u32(&w, record->count);
     write_u64(&w, record->sampled_height);
@@ -650,8 +647,16 @@ void state_set_delivery(struct overlay *overlay, uint32_t epoch, const struct re
     write_u8(&w, record->sample_count);
     for (size_t i = 0; i < record->sample_count; i++)
         write_u32(&w, record->sample[i]);
+    return w.n;
+}
+
+void state_set_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay,
+                        const struct delivery_record *record) {
+    struct state_key key;
+    uint8_t bytes[DELIVERY_VALUE_BYTES_MAX];
+    size_t n = state_delivery_encode(bytes, record);
     state_delivery_key(&key, epoch, relay);
-    entry_put(overlay, &key, writer_span(&w));
+    entry_put(overlay, &key, span_of(bytes, n));
 }
 
 void state_delete_delivery(struct overlay *overlay, uint32_t epoch, const struct relay_id *relay) {

@@ -122,6 +122,8 @@ struct delivery_record {
     uint32_t sample[SAMPLE_MAX];
 };
 
+#define DELIVERY_VALUE_BYTES_MAX (32 + 4 + 8 + 8 + 8 + 1 + SAMPLE_MAX * 4)
+
 // Drawn, and every leaf of it opened.
 bool delivery_is_open(const struct delivery_record *record);
 
@@ -133,6 +135,7 @@ void state_delivery_key(struct state_key *out, uint32_t epoch, const struct rela
 enum err state_account_decode(struct account *out, struct span value); // ERR_MALFORMED, as those below
 enum err state_relay_decode(struct relay_record *out, struct span value);
 enum err state_delivery_decode(struct delivery_record *out, struct span value);
+size_t state_delivery_encode(uint8_t out[static DELIVERY_VALUE_BYTES_MAX], const struct delivery_record *record);
 struct span state_key_span(const struct state_key *key);
 
 // Reading. False: there is no such entry, and `out` is zeroed. Damage shows in overlay_failed.

@@ -7,14 +7,17 @@
 
 // Often enough to open the sample within the epoch that there is for it.
 #define LOOKS_PER_EPOCH 60
+// What a validator says is not proved: where nothing is left to do by its word, another is asked, after some time.
+#define QUIET_LOOKS 10
 #define LOOK_MS_MIN 200
 // The epoch before, and the one before that.
 #define EPOCHS_UNDER_WAY 2
 
 struct under_way {
-    uint32_t epoch; // 0: none
-    bool busy;      // a job is being done for it
-    bool over;      // opened, or there is nothing to claim
+    uint32_t epoch;          // 0: none
+    bool busy;               // a job is being done for it
+    bool told;               // that the ledger has another batch
+    uint64_t quiet_until_ms; // mono: nothing was left to do when it was last asked
 };
 
 struct claiming {
@@ -108,12 +111,12 @@ void claiming_job_done(struct claiming *claiming, struct step *step, struct job 
     struct under_way *epoch = find(claiming, job->epoch);
     if (epoch != NULL) {
         epoch->busy = false;
-        epoch->over = job->differs;
         for (size_t i = 0; i < job->count; i++) {
             claiming->ports.submit(claiming->ports.ctx, step, &job->txs[i]);
         }
     }
-    if (job->differs) {
+    if (epoch != NULL && job->differs && !epoch->told) {
+        epoch->told = true;
         log_number(&step->env->log, LOG_ERROR, "claiming",
                    "the deliveries kept are not those that were claimed: they cannot be proven", "epoch",
                    (int64_t)job->epoch);
@@ -134,12 +137,17 @@ static bool batch_is_due(const struct claiming *claiming, const struct step *ste
     return step->now.wall_ms >= epoch_start_ms(genesis, now) + genesis->epoch_ms / 2;
 }
 
+static uint64_t look_interval_ms(const struct claiming *claiming) {
+    uint64_t interval_ms = claiming->config.genesis->epoch_ms / LOOKS_PER_EPOCH;
+    return interval_ms > LOOK_MS_MIN ? interval_ms : LOOK_MS_MIN;
+}
+
 static void look_at(struct claiming *claiming, struct step *step, uint32_t epoch) {
     struct under_way *slot = &claiming->epochs[epoch % EPOCHS_UNDER_WAY];
     if (slot->epoch != epoch) {
         *slot = (struct under_way){.epoch = epoch};
     }
-    if (!slot->over && !slot->busy) {
+    if (!slot->busy && step->now.mono_ms >= slot->quiet_until_ms) {
         claiming->ports.ask(claiming->ports.ctx, step, epoch);
     }
 }
@@ -148,8 +156,7 @@ void claiming_tick(struct claiming *claiming, struct step *step) {
     if (step->now.mono_ms < claiming->look_ms) {
         return;
     }
-    uint64_t interval_ms = claiming->config.genesis->epoch_ms / LOOKS_PER_EPOCH;
-    claiming->look_ms = step->now.mono_ms + (interval_ms > LOOK_MS_MIN ? interval_ms : LOOK_MS_MIN);
+    claiming->look_ms = step->now.mono_ms + look_interval_ms(claiming);
     uint32_t now = epoch_now(claiming, step);
     if (!claiming->ports.idle(claiming->ports.ctx)) {
         return;
@@ -166,26 +173,30 @@ uint64_t claiming_next_ms(const struct claiming *claiming) {
     return claiming->look_ms;
 }
 
+static void rest(const struct claiming *claiming, const struct step *step, struct under_way *epoch) {
+    epoch->quiet_until_ms = step->now.mono_ms + QUIET_LOOKS * look_interval_ms(claiming);
+}
+
 // The ledger has no batch of the epoch.
 static void claim(struct claiming *claiming, struct step *step, struct under_way *epoch) {
     bool in_time = epoch_now(claiming, step) == epoch->epoch + 1;
     if (in_time && mailbox_deliveries_close(claiming->config.mailbox, step, epoch->epoch) > 0) {
         start(claiming, step, epoch, NULL);
     } else {
-        epoch->over = true;
+        rest(claiming, step, epoch);
     }
 }
 
 void claiming_record(struct claiming *claiming, struct step *step, uint32_t number,
                      const struct delivery_record *record) {
     struct under_way *epoch = find(claiming, number);
-    if (epoch == NULL || epoch->busy || epoch->over || !claiming->ports.idle(claiming->ports.ctx)) {
+    if (epoch == NULL || epoch->busy || !claiming->ports.idle(claiming->ports.ctx)) {
         return;
     }
     if (record == NULL) {
         claim(claiming, step, epoch);
     } else if (delivery_is_open(record)) {
-        epoch->over = true;
+        rest(claiming, step, epoch);
     } else if (record->sample_count > 0) {
         start(claiming, step, epoch, record);
     }

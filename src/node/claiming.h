@@ -22,8 +22,9 @@ struct claiming_ports {
     void *ctx;
     // Nothing that was submitted is on its way any more.
     bool (*idle)(void *ctx);
-    // Wants the relay's entry for an epoch from the state of the newest final block. claiming_record follows, in a
-    // later step, or nothing does.
+    // Wants the relay's entry for an epoch from the state of the newest final block, unproved: the worst that a lie
+    // brings about is a transaction that the ledger refuses, or a look in vain. claiming_record follows, in a later
+    // step, or nothing does.
     void (*ask)(void *ctx, struct step *step, uint32_t epoch);
     // Kind and body of a transaction, valid during the call; the rest is the callee's to add. It may get lost. Up to
     // SAMPLE_MAX come in one step.
