@@ -6,10 +6,12 @@
 #include "client/client.h"
 #include "directory/authority.h"
 #include "directory/follow.h"
+#include "ledger/claims_link.h"
 #include "ledger/ledger.h"
 #include "ledger/light.h"
 #include "ledger/standing.h"
 #include "mailbox/mailbox.h"
+#include "node/claiming.h"
 #include "node/ledger_links.h"
 #include "node/link.h"
 #include "node/node.h"
@@ -61,6 +63,10 @@ struct node {
     struct standing *standing; // relay in a network with a ledger, or NULL
     uint64_t standing_dial;    // its dial under way, 0: none
     uint64_t standing_link;    // its link, 0: none
+    struct claiming *claiming; // with standing, or NULL
+    struct claims_link *claims_link;
+    uint64_t claims_dial;    // its dial under way, 0: none
+    uint64_t claims_link_id; // its link, 0: none
 
     bool descriptor_taken;        // by a signer, for the keys as they are
     uint32_t descriptor_tries;    // since the keys changed
@@ -166,6 +172,16 @@ bool standing_role_frame(struct node *node, struct step *step, uint64_t link, ui
 bool standing_role_closed(struct node *node, struct step *step, uint64_t link);
 bool standing_role_dial_failed(struct node *node, struct step *step, uint64_t dial);
 void standing_role_tick(struct node *node, struct step *step);
+
+// claiming_role.c: what a relay claims for its deliveries, on a ledger link of its own. False: not its link or dial.
+void claiming_role_new(struct node *node, uint32_t deliveries_max);
+void claiming_role_free(struct node *node);
+bool claiming_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer);
+bool claiming_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body);
+bool claiming_role_closed(struct node *node, struct step *step, uint64_t link);
+bool claiming_role_dial_failed(struct node *node, struct step *step, uint64_t dial);
+void claiming_role_tick(struct node *node, struct step *step);
+uint64_t claiming_role_next_ms(const struct node *node);
 
 // status.c
 bool node_ready(const struct node *node, const struct now *now, const char **waiting_for);

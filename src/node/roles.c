@@ -229,6 +229,7 @@ enum err roles_new(struct node *node, struct buf *why) {
     enum err err = node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;
     if (err == OK && node->relay != NULL && node->light != NULL) {
         standing_role_new(node);
+        claiming_role_new(node, DELIVERIES_MAX);
     }
     return err;
 }
@@ -240,6 +241,7 @@ void roles_free(struct node *node) {
     client_free(node->client);
     ledger_free(node->ledger);
     standing_free(node->standing);
+    claiming_role_free(node);
 }
 
 void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log) {
@@ -284,6 +286,7 @@ void roles_tick(struct node *node, struct step *step) {
     }
     if (node->standing != NULL) {
         standing_role_tick(node, step);
+        claiming_role_tick(node, step);
     }
 }
 
@@ -301,6 +304,7 @@ uint64_t roles_next_ms(const struct node *node) {
     }
     if (node->standing != NULL) {
         next = earlier(next, standing_next_ms(node->standing));
+        next = earlier(next, claiming_role_next_ms(node));
     }
     return node->ledger == NULL ? next : earlier(next, ledger_next_ms(node->ledger));
 }
@@ -320,7 +324,7 @@ void roles_job_done(struct node *node, struct step *step, struct job *job) {
         ledger_job_done(node->ledger, step, job);
         return;
     case JOB_OWNER_NODE:
-        break;
+        claiming_job_done(node->claiming, step, job); // the node itself starts no others
+        return;
     }
-    ASSERT(false); // the node itself starts no jobs
 }

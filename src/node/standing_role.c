@@ -67,21 +67,27 @@ bool standing_role_dial_failed(struct node *node, struct step *step, uint64_t di
 // ---- the ledger links of a node that has nothing else to do with the ledger
 
 static void on_opened(void *ctx, struct step *step, const struct ledger_peer *peer) {
-    if (!standing_role_opened(ctx, step, peer)) {
+    if (!standing_role_opened(ctx, step, peer) && !claiming_role_opened(ctx, step, peer)) {
         ledger_link_close(ctx, step, peer->link, CLOSE_UNWANTED);
     }
 }
 
 static void on_frame(void *ctx, struct step *step, uint64_t link, uint8_t kind, struct span body) {
-    standing_role_frame(ctx, step, link, kind, body);
+    if (!standing_role_frame(ctx, step, link, kind, body)) {
+        claiming_role_frame(ctx, step, link, kind, body);
+    }
 }
 
 static void on_closed(void *ctx, struct step *step, uint64_t link) {
-    standing_role_closed(ctx, step, link);
+    if (!standing_role_closed(ctx, step, link)) {
+        claiming_role_closed(ctx, step, link);
+    }
 }
 
 static void on_dial_failed(void *ctx, struct step *step, uint64_t dial) {
-    standing_role_dial_failed(ctx, step, dial);
+    if (!standing_role_dial_failed(ctx, step, dial)) {
+        claiming_role_dial_failed(ctx, step, dial);
+    }
 }
 
 static uint64_t no_height(void *ctx) {
