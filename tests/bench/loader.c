@@ -16,7 +16,7 @@
 
 #define ACCOUNTS 256 // each has at most 64 waiting in a mempool
 #define ACCOUNT_GRAINS UINT64_C(1000000000)
-#define PENDING_MAX 6000  // enough for the largest block and the one after it
+#define PENDING_MAX 2000  // more would make larger blocks, not more of them
 #define FUNDED_AT_ONCE 16 // of one sender
 #define SENT_AT_ONCE 600  // well below what net/ lets wait on a link
 #define TURN_MS 2

@@ -502,6 +502,36 @@ static void a_log_that_begins_anew_while_catching_up_can_be_read_again(void **st
     world_free(world);
 }
 
+static void of_a_transaction_that_many_bring_one_copy_is_verified(void **state) {
+    (void)state;
+    struct world *world = world_make(23, 1, 1);
+    struct machine *at = &world->machines[0];
+    world_start(world);
+    run_for(world, 100);
+    struct tx tx = {.network = world->genesis.network, .kind = TX_TRANSFER, .fee = 10, .transfer = {.amount = 1}};
+    uint8_t bytes[TX_BYTES_MAX];
+    struct buf body = {0};
+    struct tx_id id;
+    tx.sender = world->genesis.ledger.accounts[0].id;
+    tx.transfer.to.bytes[0] = 7;
+    tx_sign(&tx, &world->operator);
+    struct span encoded = span_of(bytes, tx_encode(bytes, &tx));
+    tx_id_of(&id, encoded);
+    for (size_t i = 0; i < 2; i++)
+        part_append(&body, encoded);
+    world->job_ms = 50; // none comes back meanwhile
+    for (size_t i = 0; i < 5; i++)
+        stranger_say(stranger_join(at), FRAME_TXS, buf_span(&body));
+    run_for(world, 20);
+    assert_int_equal(at->ledger->gossip_jobs, 1);
+    assert_int_equal(at->ledger->verify_queued, 0);
+    run_for(world, 500);
+    assert_int_equal(status_of(at, &id), TX_FINAL);
+    assert_null(at->ledger->verifying);
+    buf_free(&body);
+    world_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claimed_heights_do_not_stop_validators),
@@ -521,6 +551,7 @@ int main(void) {
         cmocka_unit_test(blocks_of_other_heights_are_not_held),
         cmocka_unit_test(one_proposer_cannot_fill_the_room_for_blocks),
         cmocka_unit_test(two_full_blocks_of_unknown_transactions_wait_for_each_other),
+        cmocka_unit_test(of_a_transaction_that_many_bring_one_copy_is_verified),
         cmocka_unit_test(a_node_that_others_have_left_behind_waits_without_spinning),
         cmocka_unit_test(a_log_that_begins_anew_while_catching_up_can_be_read_again),
     };
