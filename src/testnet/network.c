@@ -254,7 +254,7 @@ static enum err make_plan(struct testnet *net, const struct up_options *options,
         enum testnet_role role;
         unsigned count;
     } wanted[] = {{TESTNET_VALIDATOR, options->validators},
-                  {TESTNET_AUTHORITY, 1},
+                  {TESTNET_AUTHORITY, options->validators > 0 ? 0 : 1}, // the ledger has the directory
                   {TESTNET_RELAY, options->relays},
                   {TESTNET_USER, options->users}};
     bool fits = true;

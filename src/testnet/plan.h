@@ -9,8 +9,8 @@
 #define TESTNET_NODES_MAX 512
 #define TESTNET_NAME_MAX 32
 
-// Seeds of genesis are the authority and the validators.
-#define TESTNET_VALIDATORS_MAX (GENESIS_SEEDS_MAX - 1)
+// Seeds of genesis are the validators, or in a network without a ledger the authority.
+#define TESTNET_VALIDATORS_MAX GENESIS_SEEDS_MAX
 
 // Their numbers stand in network.json.
 enum testnet_role { TESTNET_AUTHORITY, TESTNET_RELAY, TESTNET_USER, TESTNET_VALIDATOR };
