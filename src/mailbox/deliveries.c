@@ -1,4 +1,4 @@
-// What proves to the ledger that items were delivered. docs/spec/ledger.md, "Deliveries".
+// What proves to the ledger that items were delivered. docs/spec/state.md, "Deliveries".
 //
 //   the secret of an item (its recipient's deletion) + another replica's receipt for it -> a leaf and its proof,
 //   in the batch of the tombstone -> closed when the batch of the epoch is made -> forgotten when it is settled

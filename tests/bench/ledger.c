@@ -194,5 +194,6 @@ void bench_ledger(struct bench *bench) {
     bed_free(memory);
     bed_free(rocksdb);
     place_remove(place);
+    bench_deliveries(bench);
     bench_validators(bench);
 }
