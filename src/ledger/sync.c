@@ -77,7 +77,7 @@ void sync_look(struct ledger *ledger, struct step *step) {
         ledger->sync_look_ms = TIME_NEVER;
     else if (ahead > 1 || !votes_here(ledger))
         syncing_set(ledger, step, true);
-    else if (ledger->sync_look_ms == TIME_NEVER)
+    else if (!ledger->syncing && ledger->sync_look_ms == TIME_NEVER)
         ledger->sync_look_ms = step->now.mono_ms + PATIENCE_MS;
 }
 

@@ -480,6 +480,22 @@ static void a_node_that_others_have_left_behind_waits_without_spinning(void **st
     world_free(world);
 }
 
+// The look at whether one height ahead is worth a fetch is for who does not fetch yet: else it would be due for ever.
+static void who_fetches_does_not_wait_to_fetch(void **state) {
+    (void)state;
+    struct world *world = world_make(20, 4, 4);
+    struct machine *at = &world->machines[0];
+    machine_start(at);
+    struct stranger *stranger = stranger_join(at);
+    say_status(stranger, 5);
+    assert_true(at->ledger->syncing);
+    say_status(stranger, 1);
+    assert_true(at->ledger->syncing);
+    assert_true(at->ledger->sync_look_ms == TIME_NEVER);
+    run_for(world, 10 * SECOND_MS);
+    world_free(world);
+}
+
 // ---- the log
 
 static void a_log_that_begins_anew_while_catching_up_can_be_read_again(void **state) {
@@ -553,6 +569,7 @@ int main(void) {
         cmocka_unit_test(two_full_blocks_of_unknown_transactions_wait_for_each_other),
         cmocka_unit_test(of_a_transaction_that_many_bring_one_copy_is_verified),
         cmocka_unit_test(a_node_that_others_have_left_behind_waits_without_spinning),
+        cmocka_unit_test(who_fetches_does_not_wait_to_fetch),
         cmocka_unit_test(a_log_that_begins_anew_while_catching_up_can_be_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
