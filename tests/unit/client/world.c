@@ -691,23 +691,38 @@ static struct directory *directory_make(const struct world *world, uint32_t epoc
     return directory;
 }
 
-static int compare_relays(const void *a, const void *b) {
-    return memcmp(((const struct fake_relay *)a)->id.bytes, ((const struct fake_relay *)b)->id.bytes, 32);
+// What a relay is born with: little, beside all that it holds later, so that many are sorted at no cost.
+struct relay_keys {
+    struct sign_secret identity;
+    struct relay_id id;
+    struct sphinx_relay_key keys[KEY_EPOCHS];
+};
+
+static int compare_relay_keys(const void *a, const void *b) {
+    return memcmp(((const struct relay_keys *)a)->id.bytes, ((const struct relay_keys *)b)->id.bytes, 32);
+}
+
+static void relay_keys_make(struct relay_keys *relay, struct rng *rng) {
+    struct sign_public public;
+    sign_key_new(&relay->identity, &public, rng);
+    memcpy(relay->id.bytes, public.bytes, 32);
+    for (uint32_t k = 0; k < KEY_EPOCHS; k++) {
+        relay->keys[k].epoch = k + 1;
+        dh_key_new(&relay->keys[k].secret, &relay->keys[k].public, rng);
+    }
 }
 
 static void relays_make(struct world *world, size_t count) {
-    world->relay_count = count;
+    struct relay_keys made[RELAYS_MAX];
+    for (size_t i = 0; i < count; i++)
+        relay_keys_make(&made[i], &world->rng);
+    qsort(made, count, sizeof(made[0]), compare_relay_keys);
     for (size_t i = 0; i < count; i++) {
-        struct fake_relay *relay = &world->relays[i];
-        struct sign_public public;
-        sign_key_new(&relay->identity, &public, &world->rng);
-        memcpy(relay->id.bytes, public.bytes, 32);
-        for (uint32_t k = 0; k < KEY_EPOCHS; k++) {
-            relay->keys[k].epoch = k + 1;
-            dh_key_new(&relay->keys[k].secret, &relay->keys[k].public, &world->rng);
-        }
+        world->relays[i].identity = made[i].identity;
+        world->relays[i].id = made[i].id;
+        memcpy(world->relays[i].keys, made[i].keys, sizeof(made[i].keys));
     }
-    qsort(world->relays, count, sizeof(world->relays[0]), compare_relays);
+    world->relay_count = count;
 }
 
 static struct user *user_make(struct world *world) {
