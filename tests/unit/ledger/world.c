@@ -15,6 +15,13 @@ struct event {
     struct buf body;
 };
 
+static void event_free(struct event *event) {
+    if (event->job != NULL)
+        event->job->free(event->job);
+    buf_free(&event->body);
+    free(event);
+}
+
 static void event_push(struct world *world, struct event *event, uint64_t delay_ms) {
     event->life = world->machines[event->to].life;
     heap_push(&world->events, world->now.mono_ms + delay_ms, event);
@@ -32,29 +39,98 @@ struct machine_step {
 static struct step *step_begin(struct machine *machine, struct machine_step *ms) {
     memset(ms, 0, sizeof(*ms));
     ms->step = (struct step){&machine->env, machine->world->now, &ms->batch, &ms->log, &ms->jobs};
+    ms->step.now.wall_ms = (uint64_t)((int64_t)ms->step.now.wall_ms + machine->skew_ms);
     return &ms->step;
 }
 
-static void step_end(struct machine *machine, struct machine_step *ms) {
-    // As a node does it: what is due by now is done in the same step.
-    if (machine->ledger != NULL && ledger_next_ms(machine->ledger) <= machine->world->now.mono_ms)
-        ledger_tick(machine->ledger, &ms->step);
-    if (kv_batch_count(&ms->batch) > 0)
-        assert_int_equal(kv_write(machine->kv, &ms->batch), OK);
-    if (ms->log.reset)
+// What of a step is there when its process has died: nothing, the writes to the store, those and a part of the log's
+// bytes, or all.
+enum death { DEATH_BEFORE, DEATH_STORE, DEATH_TORN, DEATH_AFTER, DEATH_NOT };
+
+static enum death draw_death(struct machine *machine, const struct machine_step *ms, bool may_die) {
+    struct world *world = machine->world;
+    bool writes = kv_batch_count(&ms->batch) > 0 || !log_batch_is_empty(&ms->log);
+    bool dies = may_die && writes && world->faults.crash_permille > 0 &&
+                rng_below(&world->rng, 1000) < world->faults.crash_permille;
+    return dies ? (enum death)rng_below(&world->rng, DEATH_NOT) : DEATH_NOT;
+}
+
+static void write_log(struct machine *machine, const struct log_batch *log, enum death death) {
+    size_t n = log->bytes.n;
+    if (death == DEATH_TORN && n > 0)
+        n = (size_t)rng_below(&machine->world->rng, n);
+    if (log->reset && death == DEATH_TORN)
+        return; // a reset is atomic
+    if (log->reset)
         buf_clear(&machine->log);
-    buf_append(&machine->log, buf_span(&ms->log.bytes));
+    buf_append(&machine->log, span_of(log->bytes.p, n));
+}
+
+static bool draw_percent(struct world *world, unsigned percent) {
+    return percent > 0 && rng_below(&world->rng, 100) < percent;
+}
+
+static uint64_t draw_up_to(struct world *world, uint64_t max) {
+    return max > 0 ? rng_below(&world->rng, max + 1) : 0;
+}
+
+// Later frames of a link do not overtake.
+static void frame_leaves(struct machine *machine, struct event *event) {
+    struct world *world = machine->world;
+    uint64_t at_ms = world->now.mono_ms + world->hop_ms + draw_up_to(world, world->faults.delay_ms_max);
+    uint64_t *last_ms = &machine->arrival_ms[event->to];
+    *last_ms = at_ms > *last_ms ? at_ms : *last_ms;
+    if (draw_percent(world, world->faults.twice_percent)) {
+        struct event *twin = mem_copy(span_of(event, sizeof(*event)));
+        twin->body = (struct buf){0};
+        buf_append(&twin->body, buf_span(&event->body));
+        event_push(world, twin, *last_ms - world->now.mono_ms);
+    }
+    event_push(world, event, *last_ms - world->now.mono_ms);
+}
+
+static void effects_leave(struct machine *machine, struct machine_step *ms) {
+    struct world *world = machine->world;
+    for (size_t i = 0; i < machine->outbox_count; i++)
+        frame_leaves(machine, machine->outbox[i]);
+    machine->outbox_count = 0;
     for (size_t i = 0; i < ms->jobs.count; i++) {
         struct event *event = NEW(struct event);
         event->to = machine->index;
         event->job = ms->jobs.jobs[i];
         event->job->run(event->job, NULL);
-        event_push(machine->world, event, machine->world->job_ms);
+        event_push(world, event, world->job_ms + draw_up_to(world, world->faults.job_ms_max));
     }
     ms->jobs.count = 0;
+}
+
+static void effects_are_lost(struct machine *machine, struct machine_step *ms) {
+    for (size_t i = 0; i < machine->outbox_count; i++)
+        event_free(machine->outbox[i]);
+    machine->outbox_count = 0;
+    for (size_t i = 0; i < ms->jobs.count; i++)
+        ms->jobs.jobs[i]->free(ms->jobs.jobs[i]);
+    ms->jobs.count = 0;
+}
+
+static void step_end_or_die(struct machine *machine, struct machine_step *ms, bool may_die) {
+    enum death death = draw_death(machine, ms, may_die);
+    machine->dying = death != DEATH_NOT;
+    if (death != DEATH_BEFORE && kv_batch_count(&ms->batch) > 0)
+        assert_int_equal(kv_write(machine->kv, &ms->batch), OK);
+    if (death != DEATH_BEFORE && death != DEATH_STORE)
+        write_log(machine, &ms->log, death);
+    if (machine->dying)
+        effects_are_lost(machine, ms);
+    else
+        effects_leave(machine, ms);
     kv_batch_free(&ms->batch);
     log_batch_free(&ms->log);
     job_list_free(&ms->jobs);
+}
+
+static void step_end(struct machine *machine, struct machine_step *ms) {
+    step_end_or_die(machine, ms, false);
 }
 
 // ---- ports
@@ -89,8 +165,12 @@ static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_f
     (void)step;
     if (stranger != NULL && !stranger->closed)
         stranger_hear(stranger, (uint8_t)kind, body);
-    if (to == SIZE_MAX || world->cut[machine->index][to])
+    // What proves membership is the first on a link, whose queue is empty: it is not lost.
+    bool lost = kind != FRAME_MEMBER && (world->cut[machine->index][to == SIZE_MAX ? 0 : to] ||
+                                         draw_percent(world, world->faults.loss_percent));
+    if (to == SIZE_MAX || lost)
         return;
+    assert_true(machine->outbox_count < OUTBOX_MAX);
     struct event *event = NEW(struct event);
     *event = (struct event){.to = to, .from = machine->index, .link = link, .kind = (uint8_t)kind};
     buf_append(&event->body, body);
@@ -99,7 +179,7 @@ static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_f
         free(event);
         return;
     }
-    event_push(world, event, world->hop_ms);
+    machine->outbox[machine->outbox_count++] = event;
 }
 
 // The other end hears of it.
@@ -217,7 +297,7 @@ static int by_key(const void *a, const void *b) {
     return memcmp(a, b, 32);
 }
 
-static void genesis_fill(struct world *world, size_t validators) {
+static void genesis_fill(struct world *world, enum consensus consensus, size_t validators) {
     struct genesis *genesis = &world->genesis;
     struct ledger_genesis *ledger = &genesis->ledger;
     struct sign_public operator;
@@ -227,6 +307,9 @@ static void genesis_fill(struct world *world, size_t validators) {
     genesis->min_relays = 3;
     genesis->item_lifetime_ms = DAY_MS;
     sign_key_new(&world->operator, & operator, & world->rng);
+    ledger->consensus = consensus;
+    ledger->validator_stake_min = 1000;
+    ledger->slash_percent = 5;
     ledger->block_ms = 2000;
     ledger->fee_min = 10;
     ledger->relay_stake_min = 1000;
@@ -243,6 +326,11 @@ static void genesis_fill(struct world *world, size_t validators) {
     for (size_t i = 0; i < world->count; i++) {
         struct machine *machine = &world->machines[i];
         struct sign_secret secret;
+        struct sign_public account;
+        sign_key_new(&machine->operator, & account, &world->rng);
+        memcpy(machine->operator_id.bytes, account.bytes, 32);
+        ledger->accounts[ledger->account_count].id = machine->operator_id;
+        ledger->accounts[ledger->account_count++].grains = GRAINS_PER_SOT;
         rng_bytes(&world->rng, machine->validator_seed, 32);
         rng_bytes(&world->rng, machine->id.bytes, 32);
         genesis->seeds[i].id = machine->id;
@@ -252,9 +340,8 @@ static void genesis_fill(struct world *world, size_t validators) {
         if (!machine->is_validator)
             continue;
         sign_key_from_seed(&secret, &ledger->validators[i].key, machine->validator_seed);
-        memcpy(ledger->validators[i].operator.bytes, operator.bytes, 32);
-        ledger->validators[i].operator.bytes[0] ^=(uint8_t) i;
-        ledger->validators[i].power = 1;
+        ledger->validators[i].operator= machine->operator_id;
+        ledger->validators[i].power = consensus == CONSENSUS_POS ? 10000 : 1;
     }
     qsort(ledger->validators, validators, sizeof(ledger->validators[0]), by_key);
     genesis_seal(genesis);
@@ -267,6 +354,10 @@ static void log_nowhere(void *ctx, const struct log_line *line) {
 }
 
 struct world *world_make(uint64_t seed, size_t validators, size_t nodes) {
+    return world_make_of(CONSENSUS_POA, seed, validators, nodes);
+}
+
+struct world *world_make_of(enum consensus consensus, uint64_t seed, size_t validators, size_t nodes) {
     struct world *world = NEW(struct world);
     uint8_t bytes[RNG_SEED_BYTES] = {0};
     store_u64(bytes, seed);
@@ -276,7 +367,7 @@ struct world *world_make(uint64_t seed, size_t validators, size_t nodes) {
     world->hop_ms = 1;
     world->next_link = 1;
     world->now = (struct now){1000, 1000000};
-    genesis_fill(world, validators);
+    genesis_fill(world, consensus, validators);
     for (size_t i = 0; i < nodes; i++) {
         struct machine *machine = &world->machines[i];
         machine->world = world;
@@ -294,13 +385,6 @@ struct world *world_make(uint64_t seed, size_t validators, size_t nodes) {
 void world_start(struct world *world) {
     for (size_t i = 0; i < world->count; i++)
         machine_start(&world->machines[i]);
-}
-
-static void event_free(struct event *event) {
-    if (event->job != NULL)
-        event->job->free(event->job);
-    buf_free(&event->body);
-    free(event);
 }
 
 void world_free(struct world *world) {
@@ -364,8 +448,10 @@ static void handle(struct world *world, struct event *event) {
     else
         ledger_frame(machine->ledger, step, event->link, event->kind, buf_span(&event->body));
     event->job = NULL;
-    step_end(machine, &ms);
+    step_end_or_die(machine, &ms, true);
     event_free(event);
+    if (machine->dying)
+        machine_stop(machine);
 }
 
 static uint64_t next_ms(const struct world *world) {
@@ -384,7 +470,9 @@ static void tick_due(struct world *world) {
         struct machine_step ms;
         struct step *step = step_begin(machine, &ms);
         ledger_tick(machine->ledger, step);
-        step_end(machine, &ms);
+        step_end_or_die(machine, &ms, true);
+        if (machine->dying)
+            machine_stop(machine);
     }
 }
 
@@ -432,18 +520,28 @@ const struct ledger_answer *ask(struct machine *machine, struct ledger_request *
     return &machine->last_answer;
 }
 
+enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct sign_secret *sender,
+                            struct tx_id *id) {
+    uint8_t bytes[TX_BYTES_MAX];
+    tx->network = machine->world->genesis.network;
+    tx->fee = 10;
+    tx_sign(tx, sender);
+    struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, tx))};
+    const struct ledger_answer *answer = ask(machine, &request);
+    assert_true(answer->err == OK || answer->err == ERR_REFUSED);
+    *id = answer->tx.id;
+    return answer->verdict;
+}
+
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount) {
     struct world *world = machine->world;
-    struct tx tx = {.network = world->genesis.network, .kind = TX_TRANSFER, .nonce = nonce, .fee = 10};
-    uint8_t bytes[TX_BYTES_MAX];
+    struct tx tx = {.kind = TX_TRANSFER, .nonce = nonce};
+    struct tx_id id;
     tx.sender = world->genesis.ledger.accounts[0].id;
     tx.transfer.to.bytes[0] = 7;
     tx.transfer.amount = amount;
-    tx_sign(&tx, &world->operator);
-    struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, &tx))};
-    const struct ledger_answer *answer = ask(machine, &request);
-    assert_int_equal(answer->err, OK);
-    return answer->tx.id;
+    assert_int_equal(submit(machine, &tx, &world->operator, & id), MEMPOOL_TAKEN);
+    return id;
 }
 
 enum tx_status status_of(struct machine *machine, const struct tx_id *id) {

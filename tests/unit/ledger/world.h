@@ -18,8 +18,17 @@
 #define NODES_MAX 8
 #define NOTES_MAX 4096
 #define STRANGERS_MAX 200
+#define OUTBOX_MAX 4096
 
 struct world;
+struct event;
+
+// What goes wrong, drawn for every frame, job and step. All zero: nothing. Frames of one link keep their order.
+struct faults {
+    unsigned loss_percent, twice_percent; // of frames
+    uint64_t delay_ms_max, job_ms_max;
+    unsigned crash_permille; // of steps that write: the process dies before, between, within or after the writes
+};
 
 struct machine {
     struct world *world;
@@ -28,6 +37,13 @@ struct machine {
     struct env env;
     struct kv *kv;
     struct buf log;
+    int64_t skew_ms; // of its wall clock
+    bool dying;      // the step at hand was its last
+    struct event *outbox[OUTBOX_MAX];
+    size_t outbox_count; // frames of the step at hand
+    uint64_t arrival_ms[NODES_MAX];
+    struct sign_secret operator; // of the validator, with an account of its own
+    struct account_id operator_id;
     uint8_t validator_seed[32];
     bool is_validator; // else a follower
     struct relay_id id;
@@ -64,6 +80,7 @@ struct world {
     struct sign_secret operator; // of the first validator, with most of the grains
     uint64_t hop_ms;
     uint64_t job_ms; // how long a job takes
+    struct faults faults;
     uint64_t next_link;
     struct address addresses[NODES_MAX];
     bool cut[NODES_MAX][NODES_MAX]; // from, to: frames are lost
@@ -75,6 +92,7 @@ struct world {
 
 // `validators` with a key, then followers up to `nodes`.
 struct world *world_make(uint64_t seed, size_t validators, size_t nodes);
+struct world *world_make_of(enum consensus consensus, uint64_t seed, size_t validators, size_t nodes);
 void world_free(struct world *world);
 void world_start(struct world *world); // all nodes
 void machine_start(struct machine *machine);
@@ -84,6 +102,8 @@ uint64_t height_of(const struct machine *machine);
 // True when all that run have decided at least that height, within so much time.
 bool run_until_height(struct world *world, uint64_t height, uint64_t ms);
 const struct ledger_answer *ask(struct machine *machine, struct ledger_request *request);
+// Signs for the network with the fee and submits. Filled: kind, sender, nonce, body.
+enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct sign_secret *sender, struct tx_id *id);
 // A transfer of the operator, signed; nonce counted here.
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount);
 enum tx_status status_of(struct machine *machine, const struct tx_id *id);
