@@ -79,11 +79,15 @@ static void live_view(struct testnet *net, const json_t *sent) {
         json_t *node;
         json_array_foreach(json_object_get(status, "nodes"), i, node) {
             const char *state = json_string_value(json_object_get(node, "state"));
-            printf("  %-12s %s%-8s%s epoch %lld  relay links %lld  client links %lld  %s\n",
-                   json_string_value(json_object_get(node, "name")),
+            printf("  %-12s %s%-8s%s epoch %lld  ", json_string_value(json_object_get(node, "name")),
                    strcmp(state, "ready") == 0 ? output_green() : output_red(), state, output_plain(),
-                   ms_of(node, "directory_epoch"), ms_of(node, "relay_links"), ms_of(node, "client_links"),
-                   json_string_value(json_object_get(node, "api")));
+                   ms_of(node, "directory_epoch"));
+            if (json_object_get(node, "height") != NULL) {
+                printf("height %-22lld", ms_of(node, "height"));
+            } else {
+                printf("links: relays %2lld, clients %2lld ", ms_of(node, "relay_links"), ms_of(node, "client_links"));
+            }
+            printf("  %s\n", json_string_value(json_object_get(node, "api")));
         }
         printf("\nTry: sotto testnet send --dir %s --from user2 --to user3 \"hello\"\n", net->dir);
         fflush(stdout);
@@ -124,8 +128,8 @@ static void remove_folder(const char *dir) {
 
 static int run_demo(struct testnet *net, struct up_options *up, const char *text, bool stay) {
     struct buf why = {0};
-    printf("%s1.%s A network of 7 relays, a directory authority and 3 users, as processes of this machine:\n",
-           output_bold(), output_plain());
+    printf("%s1.%s A network of 4 validators, 7 relays and 3 users, as processes of this machine:\n", output_bold(),
+           output_plain());
     if (up_somewhere(net, up, &why) != OK) {
         return output_error(&why);
     }
@@ -167,12 +171,13 @@ int demo_main(int argc, char **argv) {
         return 1;
     }
     struct up_options up = {.dir = dir,
+                            .validators = 4,
                             .relays = 7,
                             .users = 3,
                             .profile = PROFILE_BALANCED,
                             .epoch_ms = 60000,
                             .timeout_ms = 30000,
-                            .generation = {.replicas = 3, .min_relays = 7},
+                            .generation = {.replicas = 3, .min_relays = 7, .block_ms = 2000},
                             .sottod = sottod_path(),
                             .ready = print_ready};
     struct testnet *net = NEW(struct testnet);
