@@ -199,7 +199,7 @@ void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job) 
     ASSERT(slot != NULL && verify_job_is(job));
     struct verify_job *verify = (struct verify_job *)job;
     struct verification done = *slot;
-    *slot = (struct verification){NULL};
+    *slot = (struct verification){.job = NULL};
     if (done.is_of_block) {
         candidate_verified(ledger, step, &done.block, all_valid(verify));
     } else {

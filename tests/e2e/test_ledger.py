@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from wire_oracle import u64  # noqa: E402
 VALIDATORS = 4
 FEE = 1000
 SECONDS = int(os.environ.get("LEDGER_SECONDS", "0"))
+DISK_MB = 256
 
 
 class Ledger:
@@ -242,6 +244,47 @@ class FourValidators(unittest.TestCase):
             self.assertIn(sentence, log.readlines()[-1])
         self.wipe(name)
         self.assert_one_chain()
+
+    def onto_a_small_disk(self, name):
+        """Moves the data of a validator that has ended onto a file system of its own."""
+        data = self.ledger.path(name, "data")
+        os.rename(data, data + ".kept")
+        os.mkdir(data)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "tmpfs", data]
+        if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            os.rmdir(data)
+            os.rename(data + ".kept", data)
+            self.start(name)
+            self.skipTest("needs root, and to be allowed to mount")
+        shutil.copytree(data + ".kept", data, dirs_exist_ok=True)
+        shutil.rmtree(data + ".kept")
+
+    def back_from_the_small_disk(self, name):
+        data = self.ledger.path(name, "data")
+        self.kill(name)
+        shutil.copytree(data, data + ".kept")
+        subprocess.run(["umount", data], check=True)
+        os.rmdir(data)
+        os.rename(data + ".kept", data)
+        self.start(name)
+
+    def test_a_validator_with_a_full_disk_ends_and_loses_nothing(self):
+        data = self.ledger.path("validator4", "data")
+        self.kill("validator4")
+        self.onto_a_small_disk("validator4")
+        self.start("validator4")
+        with Load(self.ledger, "faucet.key") as load:
+            filling = os.path.join(data, "filling")
+            with open(filling, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(data).free)
+            self.wait_ended("validator4")
+            self.ledger.wait_blocks("validator1", 5)
+            os.unlink(filling)
+            self.start("validator4")
+            self.ledger.wait_height("validator4", self.ledger.height("validator1"))
+        self.back_from_the_small_disk("validator4")
+        self.assert_one_chain()
+        self.assert_nothing_final_was_lost(load)
 
     def test_without_its_log_a_validator_refuses_to_start(self):
         self.assert_refuses_to_start("validator1", os.remove, "the log with what this key has signed is missing")

@@ -31,6 +31,22 @@ static void a_transfer_is_final_everywhere_within_moments(void **state) {
     world_free(world);
 }
 
+// 50 ms there and back, as between continents: gossip, proposal, prevotes, precommits are four hops of 25 ms.
+static void at_50_ms_a_round_trip_a_transfer_is_final_within_200_ms(void **state) {
+    (void)state;
+    struct world *world = world_make(11, 4, 4);
+    world->hop_ms = 25;
+    world_start(world);
+    assert_true(run_until_height(world, 1, 30 * SECOND_MS));
+    for (uint64_t nonce = 0; nonce < 100; nonce++) {
+        run_for(world, 500 + rng_below(&world->rng, 3000));
+        struct tx_id id = submit_transfer(&world->machines[nonce % 4], nonce, 1);
+        run_for(world, 200);
+        assert_int_equal(status_of(&world->machines[nonce % 4], &id), TX_FINAL);
+    }
+    world_free(world);
+}
+
 static void an_idle_chain_makes_a_block_every_two_seconds(void **state) {
     (void)state;
     struct world *world = world_make(4, 4, 4);
@@ -186,6 +202,7 @@ int main(void) {
         cmocka_unit_test(four_validators_decide_blocks_and_agree),
         cmocka_unit_test(a_single_validator_decides_alone),
         cmocka_unit_test(a_transfer_is_final_everywhere_within_moments),
+        cmocka_unit_test(at_50_ms_a_round_trip_a_transfer_is_final_within_200_ms),
         cmocka_unit_test(an_idle_chain_makes_a_block_every_two_seconds),
         cmocka_unit_test(three_of_four_go_on_and_the_fourth_catches_up),
         cmocka_unit_test(a_follower_follows),

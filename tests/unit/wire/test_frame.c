@@ -104,7 +104,8 @@ static void make_stream(struct stream *stream, struct rng *rng) {
         if (at[lane] == FRAMES)
             continue;
         struct span body = buf_span(&stream->bodies[at[lane]]);
-        sent[lane] += frame_part_encode(&stream->bytes, lane, (uint8_t)(16 + at[lane]), body, sent[lane]);
+        sent[lane] +=
+            frame_part_encode(&stream->bytes, (enum frame_lane)lane, (uint8_t)(16 + at[lane]), body, sent[lane]);
         if (sent[lane] == body.n) {
             stream->order[completed++] = at[lane]++;
             sent[lane] = 0;
