@@ -7,7 +7,7 @@
 #include "ledger/message.h"
 
 static void must_be(struct span body, const uint8_t *again, size_t n) {
-    ASSERT(n == body.n && memcmp(again, body.p, n) == 0);
+    ASSERT(span_equal(span_of(again, n), body));
 }
 
 static void status(struct span body) {

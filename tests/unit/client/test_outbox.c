@@ -435,7 +435,7 @@ static void a_text_of_a_clock_ahead_is_sealed_anew_and_holds_up_nothing(void **s
     (void)state;
     struct scene scene;
     friends_make(&scene, 35);
-    scene.bob->note_count = 0; // of the greeting
+    notes_clear(scene.bob); // of the greeting
     answer_stores_with(scene.world, OP_EXPIRY);
     scene.world->now.wall_ms += 30 * DAY_MS;
     struct message_id first = send_ok(scene.alice, "bob", "1");

@@ -785,13 +785,18 @@ void world_start(struct world *world) {
     run_for(world, SECOND_MS);
 }
 
+void notes_clear(struct user *user) {
+    for (size_t i = 0; i < user->note_count; i++)
+        buf_free(&user->notes[i].text);
+    user->note_count = 0;
+}
+
 void world_free(struct world *world) {
     for (size_t i = 0; i < world->user_count; i++) {
         struct user *user = &world->users[i];
         client_free(user->client);
         answers_clear(user);
-        for (size_t n = 0; n < user->note_count; n++)
-            buf_free(&user->notes[n].text);
+        notes_clear(user);
         for (size_t n = 0; n < user->request_count; n++)
             buf_free(&user->requests[n].text);
         kv_close(user->kv);

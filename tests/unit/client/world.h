@@ -185,6 +185,7 @@ void user_start(struct user *user);
 void user_crash(struct user *user);
 void user_request(struct user *user, struct client_request *request); // by a dead one: nothing
 void answers_clear(struct user *user);
+void notes_clear(struct user *user); // what came out until now counts no more
 // The link of a user to a relay comes up or goes down.
 void link_event(struct user *user, size_t relay, bool up, uint64_t delay_ms);
 size_t relay_index(const struct world *world, const uint8_t id[static 32]);
