@@ -1,5 +1,5 @@
 // What ledger links carry: bodies of frames, as codecs. The frame itself (length, kind) is the node's.
-// docs/spec/ledger-links.md is the specification. Spans of decoded bodies point into the frame.
+// docs/spec/links.md is the specification. Spans of decoded bodies point into the frame.
 #ifndef SOTTO_LEDGER_MESSAGE_H
 #define SOTTO_LEDGER_MESSAGE_H
 
