@@ -438,18 +438,29 @@ static void fetch_complete(struct client *client, struct step *step, struct own_
     second_begin(step, own);
 }
 
-void receive_fetched(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply) {
+// The mailbox that the answer is of, and who waits for it there (NULL: nobody any more). NULL: the mailbox is gone, or
+// the replica has refused, which has been seen to.
+static struct own_mailbox *mailbox_answered(struct client *client, struct step *step, struct exchange *exchange,
+                                            const struct reply *reply, struct receiver **receiver) {
     struct own_mailbox *own = table_find(&client->mailboxes, exchange->target);
     if (own == NULL || own->state.retired)
-        return;
-    struct receiver *receiver = receiver_of(own, exchange);
+        return NULL;
+    *receiver = receiver_of(own, exchange);
     if (reply->status != OP_OK) {
-        if (receiver != NULL)
-            receive_refused(client, step, own, receiver);
-        return;
+        if (*receiver != NULL)
+            receive_refused(client, step, own, *receiver);
+        return NULL;
     }
     if (reply->item != NULL)
         promise_check(client, step, own, exchange, reply);
+    return own;
+}
+
+void receive_fetched(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply) {
+    struct receiver *receiver = NULL;
+    struct own_mailbox *own = mailbox_answered(client, step, exchange, reply, &receiver);
+    if (own == NULL)
+        return;
     if (reply->item != NULL && !inbox_item(client, step, own, reply->expiry_ms, reply->item))
         exchange->more_refused = true;
     exchange->answers++;
@@ -487,17 +498,10 @@ static void listen_on(struct client *client, struct step *step, struct own_mailb
 
 void receive_pushed(struct client *client, struct step *step, struct exchange *exchange, const struct reply *reply,
                     size_t surb) {
-    struct own_mailbox *own = table_find(&client->mailboxes, exchange->target);
-    if (own == NULL || own->state.retired)
+    struct receiver *receiver = NULL;
+    struct own_mailbox *own = mailbox_answered(client, step, exchange, reply, &receiver);
+    if (own == NULL)
         return;
-    struct receiver *receiver = receiver_of(own, exchange);
-    if (reply->status != OP_OK) {
-        if (receiver != NULL)
-            receive_refused(client, step, own, receiver);
-        return;
-    }
-    if (reply->item != NULL)
-        promise_check(client, step, own, exchange, reply);
     if (reply->item != NULL && inbox_item(client, step, own, reply->expiry_ms, reply->item)) {
         exchange->got |= (uint8_t)(1u << surb);
         exchange->cursors[surb] = reply->cursor;
