@@ -211,7 +211,8 @@ enum err profile_call(struct profile_session *session, json_t **json, const char
     snprintf(url, sizeof(url), "%s%s", session->url, path);
     enum err err = http_call(session->http, &status, json, method, url, session->token, body, why);
     if (err == OK && status >= 400) {
-        err = testnet_fail(why, ERR_REFUSED, "%s", http_reason(*json)[0] == 0 ? "refused" : http_reason(*json));
+        err = testnet_fail(why, status == 404 ? ERR_NOT_FOUND : ERR_REFUSED, "%s",
+                           http_reason(*json)[0] == 0 ? "refused" : http_reason(*json));
         json_decref(*json);
         *json = NULL;
     }

@@ -35,7 +35,8 @@ enum err profile_passphrase(struct buf *out, const struct profile_options *optio
 enum err profile_open(struct profile_session *session, const struct profile_options *options, bool wait_ready,
                       struct buf *why);
 void profile_close(struct profile_session *session); // ends a node that profile_open started, cleanly
-// A call of the node's API; a refusal is ERR_REFUSED with its reason in `why`. *json is the caller's.
+// A call of the node's API; a refusal is ERR_NOT_FOUND (404) or ERR_REFUSED with its reason in `why`. *json is the
+// caller's.
 enum err profile_call(struct profile_session *session, json_t **json, const char *method, const char *path,
                       const json_t *body, struct buf *why);
 

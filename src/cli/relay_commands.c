@@ -50,6 +50,44 @@ static int show_main(int argc, char **argv) {
     return ledger_show(&ledger, path, ledger_print_fields);
 }
 
+// The relay as the ledger has it, before a fee is paid in vain: *json is the caller's, NULL: it is not registered.
+static enum err registered_relay(json_t **json, struct sending *sending, const uint8_t relay[static 32],
+                                 struct buf *why) {
+    char hex[65], path[96];
+    hex_encode(hex, span_of(relay, 32));
+    snprintf(path, sizeof(path), "/v1/relays/%s", hex);
+    *json = NULL;
+    enum err err = profile_call(&sending->session, json, "GET", path, NULL, why);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err expect_new(struct sending *sending, struct buf *why) {
+    json_t *relay = NULL;
+    enum err err = registered_relay(&relay, sending, sending->tx.register_relay.relay.bytes, why);
+    if (err == OK && relay != NULL) {
+        err = testnet_fail(why, ERR_REFUSED, "this relay is registered already, by the operator %s%s",
+                           json_text(relay, "operator"),
+                           json_object_get(relay, "retired_epoch") == NULL
+                               ? ""
+                               : "; it has retired, and can be registered again when it has left the ledger");
+    }
+    json_decref(relay);
+    return err;
+}
+
+static enum err expect_active(struct sending *sending, struct buf *why) {
+    json_t *relay = NULL;
+    enum err err = registered_relay(&relay, sending, sending->tx.sender.bytes, why);
+    if (err == OK && relay == NULL) {
+        err = testnet_fail(why, ERR_REFUSED, "%s is not the key of a registered relay: a relay retires by its own key",
+                           sending->options->key);
+    } else if (err == OK && json_object_get(relay, "retired_epoch") != NULL) {
+        err = testnet_fail(why, ERR_REFUSED, "this relay has retired already");
+    }
+    json_decref(relay);
+    return err;
+}
+
 // What the relay's node says it is registered with.
 static enum err parse_card(struct tx_register_relay *out, const json_t *card, struct buf *why) {
     size_t i;
@@ -101,6 +139,9 @@ static enum err fill_register(struct sending *sending, const char *dir, const ch
     sending->tx.kind = TX_REGISTER_RELAY;
     body->stake = sending_rule(sending, "relay_stake_min");
     enum err err = ask_relay(body, dir, why);
+    if (err == OK) {
+        err = expect_new(sending, why);
+    }
     if (err == OK && stake != NULL) {
         err = sending_amount(&body->stake, stake, why);
     }
@@ -144,14 +185,20 @@ static int retire_main(int argc, char **argv) {
     if (options_parse(argc, argv, options, "sotto relay retire --key IDENTITY_FILE [options]",
                       "Takes a relay out of the next directory for good. The key is the relay's own, as its account\n"
                       "pays. Keep it running until its mailboxes have moved; its stake is free again after the\n"
-                      "unbonding time.\n\n"
-                      "  sotto relay retire --key relay7/identity.key --wait") != 0) {
+                      "unbonding time. A node with operator_key has `retiring: true` in its configuration\n"
+                      "instead: without it, it would register again at its next start.\n\n"
+                      "  sotto relay retire --key relay7/identity.key --dir validator1 --wait\n"
+                      "  sotto tx send --key relay7/identity.key 5f0c...9a 0.9SOT  # what its account still has") !=
+        0) {
         return STATUS_USAGE;
     }
     struct sending sending;
     struct buf why = {0};
     enum err err = sending_begin(&sending, &sending_options, &why);
     sending.tx.kind = TX_RETIRE_RELAY;
+    if (err == OK) {
+        err = expect_active(&sending, &why);
+    }
     return sending_finish(&sending, err, &why);
 }
 

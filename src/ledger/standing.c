@@ -40,6 +40,7 @@ struct standing {
     enum tx_kind pending;
     uint64_t pending_nonce;
     uint64_t pending_until_ms;
+    bool was_retired; // seen so: it does not register again by itself
     const char *waits_for;
 };
 
@@ -188,6 +189,10 @@ static void offer_registration(struct standing *standing, struct step *step, con
                                const struct onion_keys *own) {
     const struct ledger_genesis *ledger = &standing->config.genesis->ledger;
     uint64_t deposit = STANDING_DEPOSIT_FEES * (ledger->fee_min > 0 ? ledger->fee_min : 1);
+    if (standing->was_retired) {
+        want(standing, step, "its registration: it has retired, and `sotto relay register` brings it back");
+        return;
+    }
     if (!standing->has_operator) {
         want(standing, step, "its registration by its operator: `sotto relay register`, or operator_key here");
         return;
@@ -234,6 +239,7 @@ static void settled(struct standing *standing, struct step *step) {
 
 static void decide(struct standing *standing, struct step *step, const struct relay_standing *at) {
     struct onion_keys own;
+    standing->was_retired = at->registered ? at->retired : standing->was_retired;
     standing->ports.onion_keys(standing->ports.ctx, step, &own);
     if (at->registered && at->retired)
         settled(standing, step);

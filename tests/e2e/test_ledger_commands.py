@@ -265,9 +265,27 @@ class LedgerCommands(unittest.TestCase):
         self.assertIn("not the key of that relay", result.stderr)
         self.assertEqual(self.node.submitted, [])
 
+    def test_a_relay_that_is_registered_is_not_paid_for_again(self):
+        folder, relay = self.relay_folder()
+        self.with_answers(f"/v1/relays/{relay}", {"id": relay, "operator": OTHER})
+        result, _ = self.send("relay", "register", folder, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"registered already, by the operator {OTHER}", result.stderr)
+        self.assertEqual(self.node.submitted, [])
+
+    def test_only_a_relay_that_is_there_retires_and_once(self):
+        result, _ = self.send("relay", "retire", check=False)
+        self.assertIn("not the key of a registered relay", result.stderr)
+        self.with_answers(f"/v1/relays/{self.account}", {"id": self.account, "retired_epoch": 4})
+        result, _ = self.send("relay", "retire", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("retired already", result.stderr)
+        self.assertEqual(self.node.submitted, [])
+
     def test_a_relay_retires_by_its_own_key(self):
         folder, relay = self.relay_folder()
         self.with_answers(f"/v1/accounts/{relay}", {"next_nonce": 2})
+        self.with_answers(f"/v1/relays/{relay}", {"id": relay})
         self.run_with("relay", "retire", "--key", folder)
         tx = transaction(self.node.submitted[-1])
         self.assertEqual((tx["kind"], tx["sender"].hex(), tx["nonce"], tx["body"]), (6, relay, 2, b""))

@@ -339,6 +339,23 @@ static void a_relay_without_its_operators_key_waits_and_says_what_to_do(void **s
     ground_free(g);
 }
 
+static void a_relay_that_was_retired_from_elsewhere_does_not_register_again_by_itself(void **state) {
+    (void)state;
+    struct ground *g = ground_new(1);
+    struct relay *relay = add(g, true);
+    run(g, 3000);
+    relay->at.retired = true; // by its key, on the command line
+    run(g, 2 * EPOCH_MS);
+    relay->at.registered = relay->at.retired = false; // it has left
+    run(g, 3 * EPOCH_MS);
+    assert_int_equal(relay->registrations, 1);
+    assert_non_null(strstr(standing_waits_for(relay->standing), "sotto relay register"));
+    relay->at.registered = true; // by hand
+    run(g, 20000);
+    assert_null(standing_waits_for(relay->standing));
+    ground_free(g);
+}
+
 static void an_operator_without_grains_is_named(void **state) {
     (void)state;
     struct ground *g = ground_new(1);
@@ -447,6 +464,7 @@ int main(void) {
         cmocka_unit_test(all_relays_of_an_operator_register_at_once_and_each_once),
         cmocka_unit_test(keys_are_updated_once_an_epoch_for_nothing),
         cmocka_unit_test(a_relay_without_its_operators_key_waits_and_says_what_to_do),
+        cmocka_unit_test(a_relay_that_was_retired_from_elsewhere_does_not_register_again_by_itself),
         cmocka_unit_test(an_operator_without_grains_is_named),
         cmocka_unit_test(silent_validators_are_asked_in_turn_and_not_flooded),
         cmocka_unit_test(a_registration_that_is_lost_is_sent_again),
