@@ -101,8 +101,7 @@ static int up_main(int argc, char **argv) {
     const char *profile = NULL, *storage = NULL, *set = NULL, *consensus = "poa", *block_time = "2s";
     bool low_limits = false, keylog = false;
     const struct option options[] = {
-        {"validators", "N", "of the ledger (4); 0: a network without one", .number = &validators, .min = 0,
-         .max = TESTNET_VALIDATORS_MAX},
+        {"validators", "N", "of the ledger (4)", .number = &validators, .min = 1, .max = TESTNET_VALIDATORS_MAX},
         {"relays", "N", "relays (7)", .number = &relays, .min = 2, .max = 300},
         {"users", "N", "users (3)", .number = &users, .min = 0, .max = 100},
         DIR_OPTION,

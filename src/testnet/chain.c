@@ -33,7 +33,7 @@ static json_int_t height_of(struct http_client *http, const struct testnet *net,
     return height;
 }
 
-// Sets *last to who is furthest behind (NULL: there are no validators) and *lowest to its height; the highest.
+// Sets *last to who is furthest behind and *lowest to its height; the highest.
 static json_int_t look(const struct testnet_node **last, json_int_t *lowest, struct http_client *http,
                        const struct testnet *net) {
     json_int_t highest = -1;
@@ -58,7 +58,7 @@ enum err chain_wait_shared(struct http_client *http, const struct testnet *net, 
     const struct testnet_node *last;
     json_int_t lowest;
     json_int_t target = look(&last, &lowest, http, net); // the others go on meanwhile
-    while (last != NULL && (lowest < 0 || lowest < target)) {
+    while (lowest < 0 || lowest < target) {
         if (network_mono_ms() >= deadline_ms) {
             return testnet_fail(why, ERR_TIMEOUT,
                                 "%s has no links to the other validators, or does not reach height %lld", last->name,

@@ -5,7 +5,6 @@
 #include "testnet/control.h"
 
 // Waits until the validators have links and stand at one height. ERR_TIMEOUT names one that does not.
-// Without validators: OK.
 enum err chain_wait_shared(struct http_client *http, const struct testnet *net, uint64_t deadline_ms, struct buf *why);
 // Adds height (final), round and step (of the height being decided) and peers of a validator; nothing if it does not
 // answer.

@@ -90,7 +90,7 @@ static void raised_limits(struct buf *out) {
 static void write_config(struct buf *out, const struct testnet *net, const struct testnet_node *node,
                          const struct testnet_generation *how) {
     line(out, "name: %s", node->name);
-    line(out, "roles: [%s]", node->role == TESTNET_AUTHORITY ? "bootstrap" : testnet_role_text(node->role));
+    line(out, "roles: [%s]", testnet_role_text(node->role));
     line(out, "genesis: ../genesis.sotto");
     line(out, "data_dir: data");
     if (node->role == TESTNET_USER) {
@@ -104,11 +104,9 @@ static void write_config(struct buf *out, const struct testnet *net, const struc
         line(out, "storage_free_min: 16M");
         line(out, "storage_per_mailbox: 1G");
     }
-    if (node->role == TESTNET_AUTHORITY) {
-        line(out, "authority_key: authority.key");
-    } else if (node->role == TESTNET_VALIDATOR) {
+    if (node->role == TESTNET_VALIDATOR) {
         line(out, "validator_key: validator.key");
-    } else if (node->role == TESTNET_RELAY && testnet_count(net, TESTNET_VALIDATOR) > 0) {
+    } else if (node->role == TESTNET_RELAY) {
         line(out, "operator_key: ../operator.key"); // one account stakes for all relays
     }
     line(out, "health:");
@@ -166,10 +164,6 @@ enum err testnet_generate_node(const struct testnet *net, const struct testnet_n
     return err == OK ? write_node(net, node, how, why) : err;
 }
 
-static bool is_in_genesis(const struct testnet_node *node) {
-    return node->role == TESTNET_AUTHORITY || node->role == TESTNET_VALIDATOR;
-}
-
 // Makes a node's identity and lists it where newcomers ask.
 static enum err add_seed(struct genesis *genesis, const struct testnet *net, const struct testnet_node *node,
                          struct buf *why) {
@@ -188,12 +182,8 @@ static enum err add_seed(struct genesis *genesis, const struct testnet *net, con
 static enum err add_seeds(struct genesis *genesis, const struct testnet *net, struct buf *why) {
     enum err err = OK;
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
-        const struct testnet_node *node = &net->nodes[i];
-        if (node->role == TESTNET_AUTHORITY) {
-            err = testnet_make_key(net, node, "authority.key", &genesis->authority, why);
-        }
-        if (err == OK && is_in_genesis(node)) {
-            err = add_seed(genesis, net, node, why);
+        if (net->nodes[i].role == TESTNET_VALIDATOR) {
+            err = add_seed(genesis, net, &net->nodes[i], why);
         }
     }
     return err;
@@ -212,7 +202,7 @@ static enum err make_genesis(const struct testnet *net, const struct testnet_gen
                                 .tick_ms = net->profile == PROFILE_FAST ? 0 : 10,
                                 .profile = net->profile};
     enum err err = add_seeds(genesis, net, why);
-    if (err == OK && testnet_count(net, TESTNET_VALIDATOR) > 0) {
+    if (err == OK) {
         err = testnet_make_ledger(&genesis->ledger, net, how, why);
     }
     if (err == OK) {
@@ -239,7 +229,8 @@ enum err testnet_generate(const struct testnet *net, const struct testnet_genera
     }
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
         const struct testnet_node *node = &net->nodes[i];
-        err = is_in_genesis(node) ? write_node(net, node, how, why) : testnet_generate_node(net, node, how, why);
+        err = node->role == TESTNET_VALIDATOR ? write_node(net, node, how, why)
+                                              : testnet_generate_node(net, node, how, why);
     }
     return err;
 }

@@ -253,10 +253,8 @@ static enum err make_plan(struct testnet *net, const struct up_options *options,
     const struct {
         enum testnet_role role;
         unsigned count;
-    } wanted[] = {{TESTNET_VALIDATOR, options->validators},
-                  {TESTNET_AUTHORITY, options->validators > 0 ? 0 : 1}, // the ledger has the directory
-                  {TESTNET_RELAY, options->relays},
-                  {TESTNET_USER, options->users}};
+    } wanted[] = {
+        {TESTNET_VALIDATOR, options->validators}, {TESTNET_RELAY, options->relays}, {TESTNET_USER, options->users}};
     bool fits = true;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         for (unsigned k = 0; k < wanted[i].count; k++) {
@@ -336,9 +334,6 @@ enum err network_add(struct testnet *net, enum testnet_role role, const char *se
         return testnet_fail(why, ERR_FULL, "there are no more ports for one more node");
     }
     enum err err = check_ports(node, why);
-    if (err == OK && role == TESTNET_VALIDATOR && testnet_count(net, TESTNET_VALIDATOR) == 1) {
-        err = testnet_fail(why, ERR_REFUSED, "the network in %s has no ledger", net->dir);
-    }
     if (err == OK) {
         err = testnet_generate_node(net, node, &how, why);
     }

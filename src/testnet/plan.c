@@ -27,10 +27,8 @@ enum err testnet_fail(struct buf *why, enum err err, const char *format, ...) {
 }
 
 const char *testnet_role_text(enum testnet_role role) {
-    static const char *const texts[] = {[TESTNET_AUTHORITY] = "authority",
-                                        [TESTNET_RELAY] = "relay",
-                                        [TESTNET_USER] = "user",
-                                        [TESTNET_VALIDATOR] = "validator"};
+    static const char *const texts[] = {
+        [TESTNET_VALIDATOR] = "validator", [TESTNET_RELAY] = "relay", [TESTNET_USER] = "user"};
     return texts[role];
 }
 
@@ -99,7 +97,7 @@ static bool load_node(struct testnet *net, json_t *json) {
     if (net->node_count == TESTNET_NODES_MAX ||
         json_unpack(json, "{ss si si si si}", "name", &name, "role", &role, "link", &link, "health", &health, "api",
                     &api) != 0 ||
-        strlen(name) > TESTNET_NAME_MAX || role < 0 || role > TESTNET_VALIDATOR) {
+        strlen(name) > TESTNET_NAME_MAX || role < 0 || role > TESTNET_USER) {
         return false;
     }
     struct testnet_node *node = &net->nodes[net->node_count++];

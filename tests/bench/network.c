@@ -1,5 +1,5 @@
-// A local network of seven relays and three users: how fast it is ready, how long messages take, what it occupies.
-// Everything through the program `sotto`, as a person would do it.
+// A local network of four validators, seven relays and three users: how fast it is ready, how long messages take, what
+// it occupies. Everything through the program `sotto`, as a person would do it.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <jansson.h>
@@ -91,7 +91,7 @@ static bool bring_up(const struct bench *bench, const char *dir, struct results 
     snprintf(port, sizeof port, "%u", 20000 + (unsigned)getpid() % 400 * 100);
     json_t *json = NULL;
     bool fine = testnet(bench, dir, &json,
-                        (const char *const[]){"up", "--validators", "0", "--relays", "7", "--users", "3", "--profile",
+                        (const char *const[]){"up", "--validators", "4", "--relays", "7", "--users", "3", "--profile",
                                               "fast", "--base-port", port, "--json", NULL});
     fine = fine && json != NULL;
     if (fine)
@@ -176,7 +176,7 @@ static void report(struct bench *bench, const struct results *results, const cha
         double limit;
         const struct series *series;
     } rows[] = {
-        {"7 relays and 3 users ready", UNIT_MS, 3000, &results->ready_ms},
+        {"4 validators, 7 relays and 3 users ready", UNIT_MS, 3000, &results->ready_ms},
         {"three hops to q receipts, P50", UNIT_MS, 8, &results->percentiles[STORED][0]},
         {"three hops to q receipts, P95", UNIT_MS, 25, &results->percentiles[STORED][1]},
         {"three hops to q receipts, P99", UNIT_MS, 2000, &results->percentiles[STORED][2]},

@@ -73,7 +73,7 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 class Network:
     """`with Network(relays=4) as net:` starts one and ends it, whatever happens. Its nodes are the sottod beside `program`."""
 
-    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, validators=0, options=(),
+    def __init__(self, relays=4, users=2, profile="fast", storage="rocksdb", epoch=10, validators=1, options=(),
                  program=SOTTO):
         self.program = program
         self.dir = tempfile.mkdtemp(prefix="sotto-e2e-")

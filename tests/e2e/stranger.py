@@ -70,25 +70,33 @@ class Reader:
             raise Malformed("bytes behind it")
 
 
-# ---- genesis.md, directory.md ----
+# ---- genesis.md ----
 
 class Genesis:
     KEYS = ["name", "testnet", "genesis_ms", "epoch_ms", "replicas", "quorum", "min_relays", "item_lifetime_ms",
-            "stamp_bits", "tick_ms", "profile", "authority"]
+            "stamp_bits", "tick_ms", "profile", "authority", "consensus", "block_ms", "fee_min", "relay_stake_min",
+            "validator_stake_min", "unbonding_ms", "slash_percent", "reward_pool", "reward_per_epoch", "samples"]
+    LISTS = ["validator", "account", "seed"]
 
     def __init__(self, text):
         lines = text.split("\n")
         if lines[0] != "sotto-genesis 1" or lines[-1] != "":
             raise Malformed("genesis")
         pairs = [line.split(" ", 1) for line in lines[1:-1]]
-        if [pair[0] for pair in pairs[: len(self.KEYS)]] != self.KEYS or {p[0] for p in pairs[12:]} != {"seed"}:
+        once, lists = pairs[: len(self.KEYS)], [self.LISTS.index(key) for key, _ in pairs[len(self.KEYS) :]]
+        if [key for key, _ in once] != self.KEYS or lists != sorted(lists):
             raise Malformed("genesis")
-        values = dict(pairs)
+        values = dict(once)
         self.network = wire.network_of(text)
         for key in ("genesis_ms", "epoch_ms", "replicas", "quorum", "item_lifetime_ms", "stamp_bits"):
             setattr(self, key, int(values[key]))
-        self.authority = bytes.fromhex(values["authority"])
+        self.powers = dict(self.validator(value) for key, value in pairs if key == "validator")
         self.seeds = [self.seed(value) for key, value in pairs if key == "seed"]
+
+    @staticmethod
+    def validator(value):
+        consensus_key, _, power = value.split(" ")
+        return bytes.fromhex(consensus_key), int(power)
 
     @staticmethod
     def seed(value):
@@ -102,6 +110,95 @@ class Genesis:
     def begin_of(self, epoch):
         return self.genesis_ms + (epoch - 1) * self.epoch_ms
 
+
+# ---- ledger.md, "Light clients"; state.md, "Tree" ----
+
+def tree_root(key, value, siblings):
+    """The root of a state in which an entry has that value; siblings from the root down."""
+    hashed = wire.H("sotto key 1", key)
+    node = wire.H("sotto tree leaf 1", hashed, wire.H("sotto value 1", value))
+    for depth in reversed(range(len(siblings))):
+        right = hashed[depth // 8] >> 7 - depth % 8 & 1
+        node = wire.H("sotto tree node 1", *((siblings[depth], node) if right else (node, siblings[depth])))
+    return node
+
+
+class Header:
+    """What a light client looks at."""
+
+    def __init__(self, data):
+        reader = Reader(data)
+        reader.up_to(1, 1, 1)
+        self.network = reader.bytes(32)
+        self.height, self.time_ms = reader.up_to(8, 2**64 - 1, 1), reader.number(8)
+        reader.bytes(32)
+        self.state_root = reader.bytes(32)
+        reader.bytes(36)
+        self.validators = reader.bytes(32)
+        reader.bytes(68)
+        reader.finish()
+        self.id = wire.H("sotto block 1", data)
+
+
+def read_validators(reader):
+    """Consensus keys and powers, in the order of the set."""
+    validators = []
+    for _ in range(reader.up_to(2, 100, 1)):
+        key, _ = reader.bytes(32), reader.bytes(32)
+        validators.append((key, reader.up_to(8, 2**60 - 1, 1)))
+    return validators
+
+
+class Bundle:
+    """A directory and its proof, verified from genesis (poa: its validators are trusted without limit of time)."""
+
+    def __init__(self, genesis, data):
+        reader = Reader(data)
+        reader.up_to(1, 1, 1)
+        self.epoch = reader.number(4)
+        self.directory = reader.bytes(reader.up_to(4, 983_040))
+        proof = Reader(reader.bytes(reader.up_to(2, 8259)))
+        self.header = Header(reader.bytes(249))
+        certificate = reader.bytes(45), [(reader.up_to(2, 99), reader.bytes(64)) for _ in range(reader.up_to(2, 100, 1))]
+        at = reader.at
+        validators = read_validators(reader)
+        reader.finish()
+        if self.header.network != genesis.network:
+            raise Malformed("another network's directory")
+        if self.header.validators != wire.H("sotto validators 1", data[at:]):
+            raise Malformed("validators of the header")
+        self.check_certificate(genesis, validators, *certificate)
+        self.check_proof(proof)
+
+    def check_certificate(self, genesis, validators, vote, signatures):
+        """Over two thirds of the header's validators signed it, and over a third of those of genesis."""
+        if vote[:9] != wire.u8(2) + wire.u64(self.header.height) or vote[13:] != self.header.id:
+            raise Malformed("the certificate of another header")
+        indices = [index for index, _ in signatures]
+        if any(a >= b for a, b in zip(indices, indices[1:])) or indices[-1] >= len(validators):
+            raise Malformed("signers of the certificate")
+        signers = [validators[index] for index in indices]
+        known = sum(genesis.powers.get(key, 0) for key, _ in signers)
+        if 3 * sum(power for _, power in signers) <= 2 * sum(power for _, power in validators):
+            raise Malformed("too few signed")
+        if 3 * known <= sum(genesis.powers.values()):
+            raise Malformed("too few of those signed that genesis names")
+        for (key, _), (_, signature) in zip(signers, signatures):
+            if not ed25519.verify(key, b"sotto vote 1\0" + genesis.network + vote + key, signature):
+                raise Malformed("signature of a validator")
+
+    def check_proof(self, proof):
+        """The state under the header has the directory's hash."""
+        count = proof.up_to(2, 256)
+        proof.up_to(1, 1, 1)
+        siblings = [proof.bytes(32) for _ in range(count)]
+        proof.finish()
+        value = wire.H("sotto directory hash 1", self.directory)
+        if tree_root(b"d" + wire.u32(self.epoch), value, siblings) != self.header.state_root:
+            raise Malformed("not the ledger's directory")
+
+
+# ---- directory.md ----
 
 def read_relay(reader):
     relay = {"id": reader.bytes(32), "placement": reader.bytes(32)}
@@ -119,15 +216,12 @@ class Directory:
     """A verified directory."""
 
     def __init__(self, genesis, data):
-        content, signature = data[:-64], data[-64:]
-        if data[1:33] != genesis.network:
-            raise Malformed("another network's directory")
-        if not ed25519.verify(genesis.authority, b"sotto directory 1\0" + content, signature):
-            raise Malformed("signature of the directory")
-        reader = Reader(content)
+        bundle = Bundle(genesis, data)
+        reader = Reader(bundle.directory)
         reader.up_to(1, 1, 1)
-        reader.bytes(32)
-        self.epoch = reader.up_to(4, 2**32 - 1, 1)
+        if reader.bytes(32) != genesis.network:
+            raise Malformed("another network's directory")
+        self.epoch = reader.up_to(4, bundle.epoch, max(bundle.epoch, 1))
         self.issued_ms = reader.number(8)
         self.changed_epoch = reader.up_to(4, self.epoch)
         self.stamp_bits = reader.number(1)
@@ -279,7 +373,7 @@ class Link:
             self.wait_message(PONG)
 
     def get_directory(self, epoch=0):
-        """The directory's bytes; empty when the other side does not hold it. Asked too soon, it is silent: asks again."""
+        """The directory in its bundle; empty when the other side does not hold it. Asked too soon, it is silent: asks again."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             self.send(wire.get_directory(epoch))

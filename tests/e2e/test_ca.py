@@ -19,7 +19,7 @@ class ANetworkWithItsOwnCA(unittest.TestCase):
         with Network(relays=4) as net:
             sotto("testnet", "down", "--dir", net.dir)
             sotto("keys", "ca", "--name", "a test's authority", os.path.join(net.dir, "ca"))
-            for name in ("authority1", "relay1", "relay2", "relay3", "relay4"):
+            for name in ("validator1", "relay1", "relay2", "relay3", "relay4"):
                 self.certify(net, name)
             net.up()
             net.send("among the certified")
@@ -28,7 +28,7 @@ class ANetworkWithItsOwnCA(unittest.TestCase):
             self.assertEqual(late.returncode, 1, late.stdout)
             self.assertIn("relay5", late.stderr)
             self.assertIn("certificates do not fit", late.stderr)
-            refused = re.search(r'^sotto_handshake_failures_total\{reason="tls"\} (\d+)', net.metrics("authority1"), re.M)
+            refused = re.search(r'^sotto_handshake_failures_total\{reason="tls"\} (\d+)', net.metrics("validator1"), re.M)
             self.assertGreater(int(refused.group(1)), 0)
             self.assertNotEqual(net.node("relay5")["state"], "ready")
             net.send("without the uncertified")

@@ -64,6 +64,19 @@ class KilledProcesses(unittest.TestCase):
             net.send("after the night")
             self.assertEqual(net.texts("user2"), ["before the night", "after the night"])
 
+    def test_without_validators_the_last_directory_serves_as_long_as_it_is_valid(self):
+        with Network(relays=4) as net:
+            net.send("while there is a validator")
+            net.order("kill", "validator1")
+            held = net.node("user1")["directory_epoch"]
+            wait_until(lambda: net.node("user1")["epoch"] > held + 1, "an epoch without a directory")
+            net.send("by the last directory")
+            wait_until(lambda: net.node("user1")["directory_epoch"] == 0, "the last directory to expire")
+            self.assertIn("directory", net.node("user1")["waiting_for"])
+            waiting = net.queue("until there is another")
+            net.order("start", "validator1", "--wait")
+            net.wait_state("user1", waiting, "acknowledged")
+
     def test_a_new_relay_joins_with_the_next_epoch(self):
         with Network(relays=3) as net:
             sotto("testnet", "add", "--dir", net.dir, "--timeout", PATIENCE_S, "relay")

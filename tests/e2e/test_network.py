@@ -58,7 +58,7 @@ class ALocalNetwork(unittest.TestCase):
     def test_status_lists_every_node_with_its_addresses(self):
         status = self.net.status()
         self.assertTrue(status["ready"])
-        self.assertEqual(sorted(node["role"] for node in status["nodes"]), ["authority"] + ["relay"] * 7 + ["user"] * 3)
+        self.assertEqual(sorted(node["role"] for node in status["nodes"]), ["relay"] * 7 + ["user"] * 3 + ["validator"])
         for node in status["nodes"]:
             self.assertEqual(node["state"], "ready")
             self.assertTrue(node["api"].startswith("http://127.0.0.1:"))
@@ -67,7 +67,7 @@ class ALocalNetwork(unittest.TestCase):
         self.assertEqual(sotto("testnet", "health", "--dir", self.net.dir).returncode, 0)
 
     def test_metrics_are_a_clean_exposition(self):
-        for name in ("relay1", "user1", "authority1"):
+        for name in ("relay1", "user1", "validator1"):
             text = self.net.metrics(name)
             self.assertEqual(metrics_errors(text), [])
             if shutil.which("promtool"):
@@ -138,7 +138,7 @@ class AStartThatFails(unittest.TestCase):
         net = Network(relays=3, users=1, options=["--set", "workers: 0"])
         result = net.up(check=False)
         self.assertEqual(result.returncode, 1)
-        for part in ("authority1", "workers", "from 1 to 64", "log"):
+        for part in ("validator1", "workers", "from 1 to 64", "log"):
             self.assertIn(part, result.stderr)
         self.assert_nothing_runs(net)
         net.remove()
@@ -147,6 +147,11 @@ class AStartThatFails(unittest.TestCase):
         for arguments in (["--relays", "none"], ["--profile", "slow"], ["--storage", "tape"], ["--nonsense"]):
             result = sotto("testnet", "up", "--dir", "/nonexistent", *arguments, check=False)
             self.assertEqual(result.returncode, 2, result.stderr)
+
+    def test_a_network_without_a_validator_is_refused(self):
+        result = sotto("testnet", "up", "--dir", "/nonexistent", "--validators", "0", check=False)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("--validators 0: a number from 1 to 16 is wanted", result.stderr)
 
     def test_a_folder_without_a_network_says_how_to_make_one(self):
         result = sotto("testnet", "status", "--dir", "/nonexistent", check=False)

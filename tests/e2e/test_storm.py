@@ -148,7 +148,7 @@ class AStorm(unittest.TestCase):
             net.send("so that they know each other")
             sent = []
             down = {}  # node: how it comes back
-            victims = [f"relay{i + 1}" for i in range(RELAYS)] + ["user1", "user2", "authority1"]
+            victims = [f"relay{i + 1}" for i in range(RELAYS)] + ["user1", "user2", "validator1"]
             end = time.monotonic() + SECONDS / 2
             while time.monotonic() < end:
                 victim = self.rng.choice(victims)

@@ -7,8 +7,8 @@ import unittest
 
 import cases
 from network import Network, PATIENCE_S, wait_until
-from stranger import (DIRECTORY, PACKET, Closed, Directory, Link, Mailbox, Malformed, Stranger, new_item, now_ms, seal, valid_receipts,
-                      wire)
+from stranger import (DIRECTORY, PACKET, Bundle, Closed, Directory, Link, Mailbox, Malformed, Stranger, new_item, now_ms, seal,
+                      valid_receipts, wire)
 
 EPOCH_S = 30
 STRANGER_QUOTA = 2
@@ -67,18 +67,23 @@ class AStranger(unittest.TestCase):
 
     # ---- served ----
 
-    def test_every_relay_serves_the_same_directory_and_it_is_signed_by_the_authority(self):
+    def test_every_relay_serves_the_same_directory_and_its_proof_leads_to_genesis(self):
         client = self.client()
         epoch = client.directory.epoch
-        texts = set()
+        bundles = []
         for relay in client.directory.relays:
             link = Link(relay["id"], relay["host"], relay["port"], client.genesis.network)
-            texts.add(link.get_directory(epoch))
+            bundles.append(link.get_directory(epoch))
             link.close()
-        (text,) = texts
-        self.assertEqual(Directory(client.genesis, text).epoch, epoch)
-        with self.assertRaises(Malformed):
-            Directory(client.genesis, text[:60] + bytes([text[60] ^ 1]) + text[61:])
+        self.assertEqual({Directory(client.genesis, bundle).epoch for bundle in bundles}, {epoch})
+        self.assertEqual(len({Bundle(client.genesis, bundle).directory for bundle in bundles}), 1)
+
+    def test_a_directory_with_a_flipped_bit_anywhere_is_no_directory(self):
+        client = self.client()
+        bundle = client.link.get_directory(client.directory.epoch)
+        for at in range(0, len(bundle), 37):
+            with self.assertRaises((Malformed, UnicodeDecodeError), msg=str(at)):
+                Directory(client.genesis, bundle[:at] + bytes([bundle[at] ^ 1]) + bundle[at + 1 :])
 
     def test_an_epoch_that_nobody_has_is_answered_with_nothing(self):
         client = self.client()

@@ -1,5 +1,5 @@
 """All that crosses the links of a real network, recorded and read under TLS: no bytes tell which cell out of a relay is which
-cell into it. The same recording of nodes that were built without the payload layer must show it."""
+cell into it, and none comes back on a link of the ledger. The same recording of nodes that were built without the payload layer must show it."""
 import collections
 import os
 import shutil
@@ -11,13 +11,14 @@ import unittest
 import cases
 from network import PATIENCE_S, SOTTO, Network, sotto
 from proxy import ProxyServer
-from tls_reader import Unreadable, client_random, read_connection, read_keylog
+from tls_reader import Unreadable, client_random, offered_protocols, read_connection, read_keylog
 
 SOTTOD = os.path.join(os.path.dirname(SOTTO), "sottod")
 LINKABLE_SOTTOD = os.environ.get("LINKABLE_SOTTOD", "build/debug/tests/e2e/sottod-linkable")
 CELL, CELL_HEADER = 2424, 6
 RECORD = CELL + 1 + 16  # with the type of its content and the tag (RFC 8446 §5.2)
 PACKET, REPLY, PART = 1, 2, 3
+CELLS, LEDGER = b"sotto/1", b"sotto-ledger/1"  # the kinds of links
 VERSION_AND_EPOCH = 2
 RUN = 8
 LONGEST_TEXT = 1024
@@ -25,8 +26,8 @@ ITEMS, HOPS = 6, 3  # three texts and their acknowledgements
 
 # What was recorded: connections, who listens at a port, what each node's key log says.
 Recording = collections.namedtuple("Recording", "connections names keylogs")
-# What one node sent another on one connection: [(length of a TLS record's body, its content)].
-Flow = collections.namedtuple("Flow", "source target records")
+# What one node sent another on one connection of a kind: [(length of a TLS record's body, its content)].
+Flow = collections.namedtuple("Flow", "kind source target records")
 
 
 def record(program=SOTTO, profile="fast"):
@@ -55,13 +56,18 @@ def read(recording):
         ends = {name: sessions[random] for name, sessions in recording.keylogs.items() if random in sessions}
         (client,) = ends.keys() - {server}
         to_server, to_client = read_connection(connection.to_server, connection.to_client, ends[client])
-        flows += [Flow(client, server, to_server), Flow(server, client, to_client)]
+        (kind,) = offered_protocols(connection.to_server)
+        flows += [Flow(kind, client, server, to_server), Flow(kind, server, client, to_client)]
     assert not missed, f"{len(missed)} links that the proxy has not seen"
     return flows
 
 
+def of_kind(flows, kind):
+    return [flow for flow in flows if flow.kind == kind]
+
+
 def cells(flows, kinds):
-    return [content for flow in flows for _, content in flow.records if content[0] in kinds]
+    return [content for flow in of_kind(flows, CELLS) for _, content in flow.records if content[0] in kinds]
 
 
 def hidden_part(cell):
@@ -70,20 +76,30 @@ def hidden_part(cell):
     return cell[CELL_HEADER + skipped : CELL_HEADER + int.from_bytes(cell[2:4], "big")]
 
 
-def runs(flows, kinds):
-    """All 8 bytes in a row within these cells, at whatever offset."""
+def runs(parts):
+    """All 8 bytes in a row within these, at whatever offset."""
     found = set()
-    for part in map(hidden_part, cells(flows, kinds)):
+    for part in parts:
         for at in range(min(RUN, len(part))):
             found.update(struct.unpack_from(f"<{(len(part) - at) // RUN}Q", part, at))
     return found
 
 
+def onion_runs(flows):
+    return runs(map(hidden_part, cells(flows, (PACKET, REPLY))))
+
+
+def other_runs(flows):
+    """Those of messages, and of what the ledger's links carry."""
+    frames = [content for flow in of_kind(flows, LEDGER) for _, content in flow.records]
+    return runs([*map(hidden_part, cells(flows, (PART,))), *frames])
+
+
 def common_runs(flows, relay):
     """How many runs came into a relay and went out of it; not from message to message, where a directory is passed on."""
     came, went = [flow for flow in flows if flow.target == relay], [flow for flow in flows if flow.source == relay]
-    onion_in, onion_out = runs(came, (PACKET, REPLY)), runs(went, (PACKET, REPLY))
-    return len((onion_in | runs(came, (PART,))) & onion_out | onion_in & runs(went, (PART,)))
+    onion_in, onion_out = onion_runs(came), onion_runs(went)
+    return len((onion_in | other_runs(came)) & onion_out | onion_in & other_runs(went))
 
 
 def linked(flows):
@@ -99,7 +115,8 @@ class ARecordedNetwork(unittest.TestCase):
     def test_each_cell_is_a_tls_record_of_its_own_and_all_have_one_size(self):
         for profile, flows in self.flows.items():
             with self.subTest(profile):
-                sizes = collections.Counter((size, len(content)) for flow in flows for size, content in flow.records)
+                sizes = collections.Counter(
+                    (size, len(content)) for flow in of_kind(flows, CELLS) for size, content in flow.records)
                 self.assertEqual(set(sizes), {(RECORD, CELL)}, sizes)
 
     def test_every_item_was_seen_on_its_way(self):
@@ -107,6 +124,12 @@ class ARecordedNetwork(unittest.TestCase):
             with self.subTest(profile):
                 self.assertGreaterEqual(len(cells(flows, (PACKET,))), ITEMS * HOPS)
                 self.assertGreaterEqual(len(cells(flows, (REPLY,))), ITEMS)
+
+    def test_every_relays_link_of_the_ledger_was_recorded(self):
+        for profile, flows in self.flows.items():
+            with self.subTest(profile):
+                clients = {flow.source for flow in of_kind(flows, LEDGER) if flow.target == "validator1" and flow.records}
+                self.assertEqual(clients, {f"relay{i}" for i in range(1, 6)})
 
     def test_a_cell_into_a_relay_and_a_cell_out_of_it_have_nothing_in_common(self):
         for profile, flows in self.flows.items():

@@ -11,6 +11,7 @@ import struct
 ALERT, HANDSHAKE, APPLICATION_DATA = 21, 22, 23  # types of records
 CLIENT_HELLO, SERVER_HELLO, FINISHED = 1, 2, 20  # types of handshake messages
 TAG, NONCE = 16, 12
+ALPN = 16  # an extension
 SET_TAG = 0x11  # EVP_CTRL_AEAD_SET_TAG
 
 libcrypto = ctypes.CDLL("libcrypto.so.3")
@@ -106,6 +107,30 @@ def client_random(stream):
     """Which session a client's stream is of, as key logs name it; None if it ended too early to tell."""
     client_hello = hello(stream, CLIENT_HELLO)
     return client_hello and client_hello[0]
+
+
+def vector(data, size):
+    """(what it holds, what follows) of a vector that begins with its length (RFC 8446 §3.4)."""
+    end = size + int.from_bytes(data[:size], "big")
+    return data[size:end], data[end:]
+
+
+def offered_protocols(stream):
+    """What a client's stream asks to speak (ALPN, RFC 7301), in its order; None if it ended too early to tell."""
+    client_hello = hello(stream, CLIENT_HELLO)
+    if client_hello is None:
+        return None
+    rest, protocols = client_hello[1], []
+    for size in (1, 2, 1):  # session id, cipher suites, compression methods
+        _, rest = vector(rest, size)
+    extensions, _ = vector(rest, 2)
+    while extensions:
+        kind, (content, extensions) = int.from_bytes(extensions[:2], "big"), vector(extensions[2:], 2)
+        names = vector(content, 2)[0] if kind == ALPN else b""
+        while names:
+            name, names = vector(names, 1)
+            protocols.append(name)
+    return protocols
 
 
 def chosen_suite(stream):
