@@ -22,8 +22,7 @@ struct log_batch {
 void log_batch_append(struct log_batch *batch, struct span bytes);
 void log_batch_sync(struct log_batch *batch);
 // The log holds these bytes and nothing else; what the step appended before is forgotten. Atomic: after a crash the log
-// holds either what it held before the step or these bytes, and these only if the step's writes to the store (and those
-// of the steps before) are durable. Always synced.
+// holds either what it held before the step or these bytes. Always synced.
 void log_batch_reset(struct log_batch *batch, struct span bytes);
 bool log_batch_is_empty(const struct log_batch *batch);
 void log_batch_clear(struct log_batch *batch); // empty again, memory kept
@@ -33,8 +32,9 @@ struct log;
 
 // What an engine provides. Errors end the process: ERR_FULL (the disk, or LOG_BYTES_MAX), ERR_IO.
 //
-// A killed process leaves all that was written before the first reset that is not yet durable. A power loss leaves all
-// that was synced and any part of what was appended since, whose end may be torn.
+// A process that ends, killed or by a power loss, leaves all that was synced. Of what a sync under way covers there may
+// be any part, whose end may be torn; of what was written after the sync's mark there is nothing. So, where the store
+// is synced between mark and sync, a step of which the log has a byte is whole in the store.
 struct log_ops {
     enum err (*write)(struct log *log, const struct log_batch *batch); // loop thread
     uint64_t (*mark)(struct log *log);                                 // any thread
@@ -50,7 +50,7 @@ struct log {
 enum err log_write(struct log *log, const struct log_batch *batch);
 // Names all that has been written so far. Marks rise.
 uint64_t log_mark(struct log *log);
-// Makes durable what was written before the mark was taken, and no later reset.
+// Makes durable what was written before the mark was taken, and nothing later.
 enum err log_sync(struct log *log, uint64_t mark);
 void log_close(struct log *log);
 

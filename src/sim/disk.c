@@ -106,51 +106,17 @@ void disk_sync_end(struct disk *disk) {
     disk->synced = disk->sync_target;
 }
 
-struct span disk_open_log(struct disk *disk) {
-    for (size_t i = 0; i < disk->tail_count; i++)
-        keep_log(disk, &disk->tail[i].log);
-    return buf_span(&disk->log);
-}
-
-// Carries out the resets among the first `count` entries: the log is a new file.
-static void replace_log(struct disk *disk, size_t count) {
-    size_t last = count;
-    while (last > 0 && !disk->tail[last - 1].log.reset)
-        last--;
-    for (size_t i = 0; i < last; i++)
-        keep_log(disk, &disk->tail[i].log);
-}
-
-// A reset that did not take place, and what came after it, were only in memory.
-static void forget_resets(struct disk *disk) {
-    bool forgotten = false;
-    for (size_t i = 0; i < disk->tail_count; i++) {
-        forgotten = forgotten || disk->tail[i].log.reset;
-        if (forgotten)
-            log_batch_clear(&disk->tail[i].log);
-    }
-}
-
-// Of a sync under way the store's part may be over, and only then resets have taken place. Returns how many entries
-// such a sync covered.
-static size_t sync_half_done(const struct disk *disk, struct rng *rng) {
+// Of a sync under way the store's part may be over. Returns how many entries are in it then.
+static size_t store_synced(const struct disk *disk, struct rng *rng) {
     size_t count = entries_syncing(disk);
-    size_t resets = 0;
-    for (size_t i = 0; i < count; i++)
-        resets += disk->tail[i].log.reset;
-    return resets > 0 && rng_below(rng, 2) == 0 ? count : 0;
+    return count > 0 && rng_below(rng, 2) == 0 ? count : 0;
 }
 
-void disk_killed(struct disk *disk, struct rng *rng) {
-    replace_log(disk, sync_half_done(disk, rng));
-    drop_sync(disk);
-    forget_resets(disk);
-}
-
-// Part of a write reached the disk: a prefix, perhaps with sectors behind it that hold zeros or rubbish.
-static void tear_log(struct disk *disk, struct span bytes, struct rng *rng) {
+// Part of a write reached the log: a prefix, after a power loss perhaps with sectors behind it that hold zeros or
+// rubbish.
+static void tear(struct disk *disk, struct span bytes, struct rng *rng, bool power) {
     buf_append(&disk->log, span_of(bytes.p, (size_t)rng_below(rng, bytes.n + 1)));
-    uint64_t rubbish = rng_below(rng, 3);
+    uint64_t rubbish = power ? rng_below(rng, 3) : 0;
     if (rubbish == 0)
         return;
     size_t n = (size_t)rng_below(rng, SECTOR_BYTES);
@@ -161,31 +127,39 @@ static void tear_log(struct disk *disk, struct span bytes, struct rng *rng) {
         rng_bytes(rng, p, n);
 }
 
-// Any number of writes to the log that were not synced is whole, the next torn.
-static void lose_log(struct disk *disk, struct rng *rng) {
-    size_t writes = 0;
-    for (size_t i = 0; i < disk->tail_count; i++)
-        writes += disk->tail[i].log.bytes.n > 0;
-    size_t whole = writes > 0 ? (size_t)rng_below(rng, writes + 1) : 0;
-    size_t seen = 0;
-    for (size_t i = 0; seen < writes; i++) {
+// The log's part of a sync of the first `count` entries broke off; the rest of the log's was in the process's memory.
+static void break_off_log(struct disk *disk, size_t count, struct rng *rng, bool power) {
+    struct buf bytes = {0};
+    bool reset = false;
+    for (size_t i = 0; i < disk->tail_count; i++) {
         struct log_batch *log = &disk->tail[i].log;
-        if (log->bytes.n > 0 && seen++ == whole) {
-            tear_log(disk, buf_span(&log->bytes), rng);
-            return;
-        }
-        keep_log(disk, log);
+        if (i < count && log->reset)
+            buf_clear(&bytes);
+        reset = reset || (i < count && log->reset);
+        if (i < count)
+            buf_append(&bytes, buf_span(&log->bytes));
+        log_batch_clear(log);
     }
+    if (!reset && bytes.n > 0) {
+        tear(disk, buf_span(&bytes), rng, power);
+    } else if (reset && rng_below(rng, 2) == 0) {
+        buf_clear(&disk->log);
+        buf_append(&disk->log, buf_span(&bytes));
+    }
+    buf_free(&bytes);
+}
+
+void disk_killed(struct disk *disk, struct rng *rng) {
+    break_off_log(disk, store_synced(disk, rng), rng, false);
+    drop_sync(disk);
 }
 
 size_t disk_power_lost(struct disk *disk, struct rng *rng) {
-    size_t surely = sync_half_done(disk, rng);
+    size_t surely = store_synced(disk, rng);
     drop_sync(disk);
     size_t kept = surely + (size_t)rng_below(rng, disk->tail_count - surely + 1);
     size_t lost = disk->tail_count - kept;
-    replace_log(disk, surely);
-    forget_resets(disk);
-    lose_log(disk, rng);
+    break_off_log(disk, surely, rng, true);
     kv_close(disk->kv);
     disk->kv = disk->durable == NULL ? kv_memory_new() : kv_memory_from(disk->durable);
     for (size_t i = 0; i < kept; i++)

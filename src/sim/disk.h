@@ -1,9 +1,8 @@
 // A machine's disk: a store and a log in memory that remember what is durable. Writes to the store are visible at once;
-// a sync makes durable what was written before it began; a power loss keeps any prefix of what was not yet durable, and
-// of the log also parts of writes, with rubbish behind them.
+// a sync makes durable what was written before it began; a power loss keeps any prefix of what was not yet durable.
 //
-// A reset of the log is as in store/log_file.c: it takes place during a sync, after the store's part of it, and until
-// then it and what is appended after it are in the process's memory only.
+// The log is as in store/log_file.c: what is appended gets there in a sync, after the store's part of it. A process
+// that dies within that leaves a part, a power loss also with rubbish behind it; a reset takes place or does not.
 #ifndef SOTTO_SIM_DISK_H
 #define SOTTO_SIM_DISK_H
 
@@ -37,9 +36,7 @@ void disk_write(struct disk *disk, const struct kv_batch *batch, const struct lo
 bool disk_is_syncing(const struct disk *disk);
 void disk_sync_begin(struct disk *disk);
 void disk_sync_end(struct disk *disk);
-// A process starts: what it finds in the log, durable from here on. Valid until the next call.
-struct span disk_open_log(struct disk *disk);
-// The process was killed: a sync under way comes to nothing, or has just replaced the log; what was written stays.
+// The process was killed: a sync under way comes to nothing, or to a part. What the store was given stays.
 void disk_killed(struct disk *disk, struct rng *rng);
 // Returns how many entries were lost.
 size_t disk_power_lost(struct disk *disk, struct rng *rng);

@@ -355,7 +355,7 @@ void machine_start(struct world *world, struct machine *machine) {
     ASSERT(err == OK);
     struct event start = {.kind = EVENT_START};
     memcpy(start.start.boot_id, machine->boot_id, sizeof start.start.boot_id);
-    start.start.log = disk_open_log(&machine->disk);
+    start.start.log = buf_span(&machine->disk.log);
     machine_event(world, machine, &start);
     machine_disk_space(world, machine);
     if (machine->user != NULL && machine_runs(machine))

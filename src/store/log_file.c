@@ -1,14 +1,12 @@
 // The log of a node in one file that grows.
 //
-//     loop thread     write ──> the file (page cache)                         survives kill -9
-//                       └─ a reset, and what follows it ──> queue
-//     commit thread   sync  ──> fdatasync of the file, then the queue's resets that the mark covers:
+//     loop thread     write ──> queue in memory
+//     commit thread   sync  ──> what the mark covers: appended to the file, fdatasync; or, where it holds a reset:
 //                               <path>.new written, fsync, rename to <path>, fsync of the folder
 //
-// Until the rename the old file stands, after it the new one, each whole. A reset waits for its sync because a new file
-// must be on the disk before it takes the name; and since the host syncs the store between mark and sync, also because
-// the old bytes may go only when the store holds what made them needless. What is appended after a reset belongs into
-// the new file, so it waits in memory.
+// Until the rename the old file stands, after it the new one, each whole. Nothing gets into the file but by a sync,
+// and no more than its mark covers: the host syncs the store between mark and sync, so that the log on the disk never
+// tells of a step whose writes to the store are not there, and never forgets what the store does not yet hold.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +24,7 @@
 
 #define NEW_SUFFIX ".new"
 
-// A write that waits for a reset, or is one.
+// A write that no sync has covered.
 struct queued {
     struct queued *next;
     uint64_t number;
@@ -39,13 +37,11 @@ struct log_file {
     char *path;
     char *path_new;
     int folder;            // locked: one process has the log
+    int file;              // the commit thread's
     pthread_mutex_t mutex; // over the rest
-    int file;
-    bool dirty;           // the file has bytes that no sync has covered
-    bool replacing;       // the commit thread is making the new file
-    uint64_t written;     // number of the last write
-    size_t length;        // with all that is queued
-    struct queued *first; // a reset, unless the file is being replaced
+    uint64_t written;      // number of the last write
+    size_t length;         // with all that is queued
+    struct queued *first;
     struct queued *last;
 };
 
@@ -84,18 +80,12 @@ static void enqueue(struct log_file *file, const struct log_batch *batch) {
 
 static enum err file_write(struct log *log, const struct log_batch *batch) {
     struct log_file *file = file_of(log);
-    enum err err = OK;
     pthread_mutex_lock(&file->mutex);
     file->written++;
     file->length = batch->bytes.n + (batch->reset ? 0 : file->length);
-    if (file->length > LOG_BYTES_MAX) {
-        err = ERR_FULL;
-    } else if (batch->reset || file->first != NULL || file->replacing) {
+    enum err err = file->length > LOG_BYTES_MAX ? ERR_FULL : OK;
+    if (err == OK)
         enqueue(file, batch);
-    } else if (batch->bytes.n > 0) {
-        file->dirty = true;
-        err = write_all(file->file, buf_span(&batch->bytes));
-    }
     pthread_mutex_unlock(&file->mutex);
     return err;
 }
@@ -119,18 +109,20 @@ static void pop(struct log_file *file) {
     free(queued);
 }
 
-// Takes out of the queue what the new file will hold: the last reset that the mark covers, and all that was appended
-// since. False: the mark covers no reset.
-static bool take_resets(struct log_file *file, uint64_t mark, struct buf *contents) {
-    bool any = false;
-    while (file->first != NULL && (file->first->reset ? file->first->number <= mark : any)) {
+// Takes out of the queue what the mark covers: after a reset all that the new file will hold. Returns whether there is
+// one.
+static bool take(struct log_file *file, uint64_t mark, struct buf *bytes) {
+    bool reset = false;
+    pthread_mutex_lock(&file->mutex);
+    while (file->first != NULL && file->first->number <= mark) {
         if (file->first->reset)
-            buf_clear(contents);
-        any = true;
-        buf_append(contents, buf_span(&file->first->bytes));
+            buf_clear(bytes);
+        reset = reset || file->first->reset;
+        buf_append(bytes, buf_span(&file->first->bytes));
         pop(file);
     }
-    return any;
+    pthread_mutex_unlock(&file->mutex);
+    return reset;
 }
 
 // Returns the open new file; -1 and errno set when a step fails.
@@ -155,41 +147,26 @@ static enum err replace(struct log_file *file, struct span contents) {
         close(made);
         return err;
     }
-    enum err err = OK;
-    pthread_mutex_lock(&file->mutex);
     close(file->file);
     file->file = made;
-    file->replacing = false;
-    while (err == OK && file->first != NULL && !file->first->reset) {
-        file->dirty = true;
-        err = write_all(file->file, buf_span(&file->first->bytes));
-        pop(file);
-    }
-    pthread_mutex_unlock(&file->mutex);
-    return err;
+    return OK;
 }
 
-// Bytes appended while a replacement was under way may be covered by the mark, too.
-static enum err sync_bytes(struct log_file *file) {
-    pthread_mutex_lock(&file->mutex);
-    bool dirty = file->dirty;
-    file->dirty = false;
-    int descriptor = file->file; // only this thread replaces it
-    pthread_mutex_unlock(&file->mutex);
-    return !dirty || fdatasync(descriptor) == 0 ? OK : failure();
+static enum err append(struct log_file *file, struct span bytes) {
+    enum err err = write_all(file->file, bytes);
+    return err != OK || fdatasync(file->file) == 0 ? err : failure();
 }
 
 static enum err file_sync(struct log *log, uint64_t mark) {
     struct log_file *file = file_of(log);
-    struct buf contents = {0};
-    pthread_mutex_lock(&file->mutex);
-    bool any = take_resets(file, mark, &contents);
-    file->replacing = any;
-    file->dirty = file->dirty && !any; // the old file is needed no more
-    pthread_mutex_unlock(&file->mutex);
-    enum err err = any ? replace(file, buf_span(&contents)) : OK;
-    buf_free(&contents);
-    return err == OK ? sync_bytes(file) : err;
+    struct buf bytes = {0};
+    enum err err = OK;
+    if (take(file, mark, &bytes))
+        err = replace(file, buf_span(&bytes));
+    else if (bytes.n > 0)
+        err = append(file, buf_span(&bytes));
+    buf_free(&bytes);
+    return err;
 }
 
 // ---- life ----
@@ -245,8 +222,8 @@ static enum err read_bytes_of(struct log_file *file, struct buf *bytes, struct b
     return OK;
 }
 
-// What is handed to the node is what it goes on from, so it must not be lost later: a killed process may have left
-// bytes, and a name, that are not on the disk yet.
+// What is handed to the node is what it goes on from, so it must not be lost later: a process that was killed within a
+// sync may have left bytes, and a name, that are not on the disk yet.
 static enum err make_durable(struct log_file *file, struct buf *why) {
     if (unlink(file->path_new) != 0 && errno != ENOENT)
         return store_refuse(why, ERR_IO, file->path_new, strerror(errno));

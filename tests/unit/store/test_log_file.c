@@ -81,10 +81,24 @@ static void what_was_appended_is_there_again(void **state) {
     assert_int_equal(append(log, "one "), OK);
     assert_int_equal(append(log, "two "), OK);
     assert_int_equal(log_sync(log, log_mark(log)), OK);
-    assert_int_equal(append(log, "three"), OK); // in the file before any sync
-    assert_file(place->path, "one two three");
     log_close(log);
-    assert_holds(place, "one two three");
+    assert_holds(place, "one two ");
+}
+
+static void nothing_gets_into_the_file_but_by_a_sync_that_covers_it(void **state) {
+    struct place *place = *state;
+    struct log *log = open_empty(place);
+    assert_int_equal(append(log, "one "), OK);
+    uint64_t mark = log_mark(log);
+    assert_int_equal(append(log, "two "), OK);
+    assert_file(place->path, "");
+    assert_int_equal(log_sync(log, mark), OK);
+    assert_file(place->path, "one ");
+    assert_int_equal(log_sync(log, log_mark(log)), OK);
+    assert_file(place->path, "one two ");
+    assert_int_equal(append(log, "three"), OK);
+    log_close(log);
+    assert_holds(place, "one two ");
 }
 
 static void the_file_is_for_its_owner_only(void **state) {
@@ -99,12 +113,14 @@ static void a_reset_replaces_everything_with_its_sync(void **state) {
     struct place *place = *state;
     struct log *log = open_empty(place);
     assert_int_equal(append(log, "old"), OK);
+    assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_int_equal(reset(log, "new "), OK);
     assert_int_equal(append(log, "after"), OK);
     assert_file(place->path, "old");
     assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_file(place->path, "new after");
     assert_int_equal(append(log, "wards"), OK);
+    assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_file(place->path, "new afterwards");
     log_close(log);
     assert_holds(place, "new afterwards");
@@ -121,9 +137,9 @@ static void a_reset_after_the_mark_waits_for_the_next_sync(void **state) {
     assert_int_equal(reset(log, "4 "), OK);
     assert_int_equal(append(log, "5 "), OK);
     assert_int_equal(log_sync(log, mark), OK);
-    assert_file(place->path, "1 2 3 ");
+    assert_file(place->path, "1 2 ");
     assert_int_equal(log_sync(log, mark), OK);
-    assert_file(place->path, "1 2 3 ");
+    assert_file(place->path, "1 2 ");
     assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_file(place->path, "4 5 ");
     log_close(log);
@@ -144,6 +160,7 @@ static void a_reset_to_nothing_empties_the_log(void **state) {
     struct place *place = *state;
     struct log *log = open_empty(place);
     assert_int_equal(append(log, "old"), OK);
+    assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_int_equal(reset(log, ""), OK);
     assert_int_equal(log_sync(log, log_mark(log)), OK);
     log_close(log);
@@ -170,6 +187,7 @@ static void the_end_of_a_process_before_the_sync_loses_the_reset_whole(void **st
     struct log *log = open_empty(place);
     assert_int_equal(append(log, "old "), OK);
     assert_int_equal(append(log, "older"), OK);
+    assert_int_equal(log_sync(log, log_mark(log)), OK);
     assert_int_equal(reset(log, "new"), OK);
     assert_int_equal(append(log, "newer"), OK);
     log_close(log);
@@ -235,13 +253,13 @@ static void a_disk_that_takes_no_more_is_an_error_and_what_it_took_stays(void **
     struct log *log = open_empty(place);
     assert_int_equal(append(log, "12345"), OK);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){8, before.rlim_max}), 0);
-    enum err appended = append(log, "67890");
-    enum err replaced = reset(log, "longer than eight");
-    enum err synced = log_sync(log, log_mark(log));
+    assert_int_equal(append(log, "67890"), OK); // queued
+    enum err appended = log_sync(log, log_mark(log));
+    assert_int_equal(reset(log, "longer than eight"), OK);
+    enum err replaced = log_sync(log, log_mark(log));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(appended, ERR_IO);
-    assert_int_equal(replaced, OK); // queued
-    assert_int_equal(synced, ERR_IO);
+    assert_int_equal(replaced, ERR_IO);
     log_close(log);
     assert_holds(place, "12345678");
 }
@@ -356,6 +374,7 @@ int main(void) {
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
     const struct CMUnitTest tests[] = {
         LOG_TEST(what_was_appended_is_there_again),
+        LOG_TEST(nothing_gets_into_the_file_but_by_a_sync_that_covers_it),
         LOG_TEST(the_file_is_for_its_owner_only),
         LOG_TEST(a_reset_replaces_everything_with_its_sync),
         LOG_TEST(a_reset_after_the_mark_waits_for_the_next_sync),
