@@ -288,7 +288,7 @@ static uint32_t turn_of(const struct machine *at, const struct machine *proposer
 static void block_after_head(struct buf *out, struct machine *at, const struct machine *proposer, uint64_t height,
                              uint64_t later_ms, const struct span *txs, uint32_t count) {
     struct ledger *ledger = at->ledger;
-    struct overlay *overlay = overlay_over_kv(at->kv);
+    struct overlay *overlay = overlay_over_kv(at->disk.kv);
     struct sign_secret secret;
     struct block_header header = {.height = height, .parent = ledger->chain.id};
     header.time_ms = ledger->chain.header.time_ms + 1 + later_ms;

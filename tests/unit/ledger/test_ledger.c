@@ -133,10 +133,7 @@ static void a_wiped_validator_fetches_the_chain_again(void **state) {
     world_start(world);
     run_for(world, 60 * SECOND_MS);
     struct machine *wiped = &world->machines[2];
-    machine_stop(wiped);
-    kv_close(wiped->kv);
-    wiped->env.kv = wiped->kv = kv_memory_new();
-    buf_clear(&wiped->log);
+    machine_wipe(wiped);
     machine_start(wiped);
     run_for(world, 10 * SECOND_MS);
     assert_int_equal(height_of(wiped), height_of(&world->machines[0]));
@@ -150,7 +147,7 @@ static void a_validator_without_its_log_does_not_start(void **state) {
     world_start(world);
     run_for(world, 10 * SECOND_MS);
     machine_stop(&world->machines[0]);
-    buf_clear(&world->machines[0].log);
+    buf_clear(&world->machines[0].disk.log);
     machine_start(&world->machines[0]);
     assert_false(world->machines[0].up);
     assert_non_null(strstr(world->machines[0].why, "what this key has signed is missing"));

@@ -7,9 +7,9 @@
 struct event {
     size_t to;
     uint64_t life;
-    struct job *job; // done; else a frame, or a link that came or went
+    struct job *job; // done; else a frame, a link that came or went, or a sync that ends
     uint64_t link;
-    bool opens, closes;
+    bool opens, closes, syncs;
     size_t from;
     uint8_t kind;
     struct buf body;
@@ -43,27 +43,18 @@ static struct step *step_begin(struct machine *machine, struct machine_step *ms)
     return &ms->step;
 }
 
-// What of a step is there when its process has died: nothing, the writes to the store, those and a part of the log's
-// bytes, or all.
-enum death { DEATH_BEFORE, DEATH_STORE, DEATH_TORN, DEATH_AFTER, DEATH_NOT };
+// What of a step has been written when its process dies: nothing, the store's part, or all.
+enum death { DEATH_BEFORE, DEATH_BETWEEN, DEATH_AFTER, DEATH_NOT };
+
+static bool step_writes(const struct machine_step *ms) {
+    return kv_batch_count(&ms->batch) > 0 || !log_batch_is_empty(&ms->log);
+}
 
 static enum death draw_death(struct machine *machine, const struct machine_step *ms, bool may_die) {
     struct world *world = machine->world;
-    bool writes = kv_batch_count(&ms->batch) > 0 || !log_batch_is_empty(&ms->log);
-    bool dies = may_die && writes && world->faults.crash_permille > 0 &&
+    bool dies = may_die && step_writes(ms) && world->faults.crash_permille > 0 &&
                 rng_below(&world->rng, 1000) < world->faults.crash_permille;
     return dies ? (enum death)rng_below(&world->rng, DEATH_NOT) : DEATH_NOT;
-}
-
-static void write_log(struct machine *machine, const struct log_batch *log, enum death death) {
-    size_t n = log->bytes.n;
-    if (death == DEATH_TORN && n > 0)
-        n = (size_t)rng_below(&machine->world->rng, n);
-    if (log->reset && death == DEATH_TORN)
-        return; // a reset is atomic
-    if (log->reset)
-        buf_clear(&machine->log);
-    buf_append(&machine->log, span_of(log->bytes.p, n));
 }
 
 static bool draw_percent(struct world *world, unsigned percent) {
@@ -74,10 +65,27 @@ static uint64_t draw_up_to(struct world *world, uint64_t max) {
     return max > 0 ? rng_below(&world->rng, max + 1) : 0;
 }
 
+// Whoever lies is not held to its word.
+static void assert_is_no_contradiction(struct machine *machine, const struct event *event) {
+    struct vote vote;
+    struct proposal proposal;
+    struct span body = buf_span(&event->body);
+    bool honest = true;
+    if (machine->world->lies != NULL)
+        return;
+    if (event->kind == FRAME_VOTE && vote_decode(&vote, body) == OK)
+        honest = said_vote(&machine->said, &vote);
+    else if (event->kind == FRAME_PROPOSAL && proposal_decode(&proposal, span_of(body.p, PROPOSAL_BYTES)) == OK)
+        honest = said_proposal(&machine->said, &proposal);
+    if (!honest)
+        fail_msg("node %zu has signed two messages for one slot", machine->index);
+}
+
 // Later frames of a link do not overtake.
 static void frame_leaves(struct machine *machine, struct event *event) {
     struct world *world = machine->world;
     uint64_t at_ms = world->now.mono_ms + world->hop_ms + draw_up_to(world, world->faults.delay_ms_max);
+    assert_is_no_contradiction(machine, event);
     uint64_t *last_ms = &machine->arrival_ms[event->to];
     *last_ms = at_ms > *last_ms ? at_ms : *last_ms;
     if (draw_percent(world, world->faults.twice_percent)) {
@@ -89,11 +97,23 @@ static void frame_leaves(struct machine *machine, struct event *event) {
     event_push(world, event, *last_ms - world->now.mono_ms);
 }
 
-static void effects_leave(struct machine *machine, struct machine_step *ms) {
-    struct world *world = machine->world;
+// In order, as far as what they wait for is durable.
+static void frames_leave(struct machine *machine) {
+    size_t left = 0;
+    while (left < machine->outbox_count && machine->outbox[left].needs <= machine->disk.synced)
+        frame_leaves(machine, machine->outbox[left++].event);
+    machine->outbox_count -= left;
+    memmove(machine->outbox, machine->outbox + left, machine->outbox_count * sizeof(machine->outbox[0]));
+}
+
+static void frames_are_lost(struct machine *machine) {
     for (size_t i = 0; i < machine->outbox_count; i++)
-        frame_leaves(machine, machine->outbox[i]);
-    machine->outbox_count = 0;
+        event_free(machine->outbox[i].event);
+    machine->outbox_count = machine->outbox_new = 0;
+}
+
+static void jobs_run(struct machine *machine, struct machine_step *ms) {
+    struct world *world = machine->world;
     for (size_t i = 0; i < ms->jobs.count; i++) {
         struct event *event = NEW(struct event);
         event->to = machine->index;
@@ -104,26 +124,56 @@ static void effects_leave(struct machine *machine, struct machine_step *ms) {
     ms->jobs.count = 0;
 }
 
-static void effects_are_lost(struct machine *machine, struct machine_step *ms) {
-    for (size_t i = 0; i < machine->outbox_count; i++)
-        event_free(machine->outbox[i]);
-    machine->outbox_count = 0;
-    for (size_t i = 0; i < ms->jobs.count; i++)
-        ms->jobs.jobs[i]->free(ms->jobs.jobs[i]);
-    ms->jobs.count = 0;
+// ---- the disk
+
+static void sync_if_needed(struct machine *machine) {
+    struct world *world = machine->world;
+    if (disk_is_syncing(&machine->disk) || machine_is_durable(machine))
+        return;
+    disk_sync_begin(&machine->disk);
+    if (world->faults.sync_ms_max == 0) {
+        disk_sync_end(&machine->disk);
+        return;
+    }
+    struct event *event = NEW(struct event);
+    *event = (struct event){.to = machine->index, .syncs = true};
+    event_push(world, event, draw_up_to(world, world->faults.sync_ms_max));
+}
+
+static void sync_ends(struct machine *machine) {
+    disk_sync_end(&machine->disk);
+    frames_leave(machine);
+    sync_if_needed(machine);
+    frames_leave(machine);
+}
+
+bool machine_is_durable(const struct machine *machine) {
+    return machine->needs <= machine->disk.synced;
+}
+
+// As the host does it: the store first.
+static void step_write(struct machine *machine, const struct machine_step *ms, enum death death) {
+    if (!step_writes(ms) || death == DEATH_BEFORE)
+        return;
+    disk_write(&machine->disk, &ms->batch, death == DEATH_BETWEEN ? &(struct log_batch){0} : &ms->log);
+    if (ms->batch.synced || ms->log.synced)
+        machine->needs = machine->disk.written;
 }
 
 static void step_end_or_die(struct machine *machine, struct machine_step *ms, bool may_die) {
     enum death death = draw_death(machine, ms, may_die);
     machine->dying = death != DEATH_NOT;
-    if (death != DEATH_BEFORE && kv_batch_count(&ms->batch) > 0)
-        assert_int_equal(kv_write(machine->kv, &ms->batch), OK);
-    if (death != DEATH_BEFORE && death != DEATH_STORE)
-        write_log(machine, &ms->log, death);
-    if (machine->dying)
-        effects_are_lost(machine, ms);
-    else
-        effects_leave(machine, ms);
+    step_write(machine, ms, death);
+    for (; machine->outbox_new > 0; machine->outbox_new--)
+        machine->outbox[machine->outbox_count - machine->outbox_new].needs = machine->needs;
+    if (!machine->dying) {
+        jobs_run(machine, ms);
+        sync_if_needed(machine);
+        frames_leave(machine);
+    }
+    for (size_t i = 0; i < ms->jobs.count; i++)
+        ms->jobs.jobs[i]->free(ms->jobs.jobs[i]);
+    ms->jobs.count = 0;
     kv_batch_free(&ms->batch);
     log_batch_free(&ms->log);
     job_list_free(&ms->jobs);
@@ -179,7 +229,8 @@ static void port_send(void *ctx, struct step *step, uint64_t link, enum ledger_f
         free(event);
         return;
     }
-    machine->outbox[machine->outbox_count++] = event;
+    machine->outbox[machine->outbox_count++].event = event;
+    machine->outbox_new++;
 }
 
 // The other end hears of it.
@@ -261,7 +312,9 @@ void machine_start(struct machine *machine) {
     struct buf why = {0}, log = {0};
     machine->ledger = ledger_new(&config, &ports, &world->rng);
     machine->up = true;
-    buf_append(&log, buf_span(&machine->log));
+    machine->env.kv = machine->disk.kv;
+    machine->needs = machine->disk.synced; // what was written before is not waited for
+    buf_append(&log, buf_span(&machine->disk.log));
     struct step *step = step_begin(machine, &ms);
     enum err err = ledger_start(machine->ledger, step, buf_span(&log), &why);
     step_end(machine, &ms);
@@ -274,17 +327,42 @@ void machine_start(struct machine *machine) {
     buf_free(&log);
 }
 
-void machine_stop(struct machine *machine) {
+static void process_ends(struct machine *machine) {
     struct world *world = machine->world;
     for (size_t i = 0; i < world->count; i++)
         if (machine->links[i] != 0)
             link_end(world, machine->index, i);
     for (size_t i = 0; i < world->stranger_count; i++)
         world->strangers[i].closed = world->strangers[i].closed || world->strangers[i].at == machine;
+    frames_are_lost(machine);
     machine->life++;
     machine->up = false;
     ledger_free(machine->ledger);
     machine->ledger = NULL;
+}
+
+void machine_stop(struct machine *machine) {
+    process_ends(machine);
+    disk_killed(&machine->disk, &machine->world->rng);
+}
+
+void machine_lose_power(struct machine *machine) {
+    if (machine->up)
+        process_ends(machine);
+    disk_power_lost(&machine->disk, &machine->world->rng);
+}
+
+void machine_wipe(struct machine *machine) {
+    if (machine->up)
+        process_ends(machine);
+    disk_destroyed(&machine->disk);
+}
+
+static void machine_dies(struct machine *machine) {
+    if (draw_percent(machine->world, machine->world->faults.power_percent))
+        machine_lose_power(machine);
+    else
+        machine_stop(machine);
 }
 
 static void address_of(struct address *out, size_t i) {
@@ -372,10 +450,10 @@ struct world *world_make_of(enum consensus consensus, uint64_t seed, size_t vali
         struct machine *machine = &world->machines[i];
         machine->world = world;
         machine->index = i;
-        machine->kv = kv_memory_new();
+        disk_init(&machine->disk);
         rng_bytes(&world->rng, bytes, sizeof(bytes));
         rng_init(&machine->env.rng, bytes);
-        machine->env.kv = machine->kv;
+        machine->env.kv = machine->disk.kv;
         machine->env.metrics = metrics_new();
         machine->env.log = (struct log_sink){.level = LOG_INFO, .write = log_nowhere};
     }
@@ -393,11 +471,11 @@ void world_free(struct world *world) {
         struct machine *machine = &world->machines[i];
         if (machine->up)
             machine_stop(machine);
-        kv_close(machine->kv);
+        disk_free(&machine->disk);
         metrics_free(machine->env.metrics);
         ledger_answer_clear(&machine->last_answer);
-        buf_free(&machine->log);
         buf_free(&machine->bundle);
+        said_free(&machine->said);
     }
     while ((event = heap_pop(&world->events)) != NULL)
         event_free(event);
@@ -435,8 +513,11 @@ static void handle(struct world *world, struct event *event) {
         event_free(event);
         return;
     }
-    if (event->opens) {
-        link_open(world, machine, &world->machines[event->from]);
+    if (event->opens || event->syncs) {
+        if (event->opens)
+            link_open(world, machine, &world->machines[event->from]);
+        else
+            sync_ends(machine);
         event_free(event);
         return;
     }
@@ -451,7 +532,7 @@ static void handle(struct world *world, struct event *event) {
     step_end_or_die(machine, &ms, true);
     event_free(event);
     if (machine->dying)
-        machine_stop(machine);
+        machine_dies(machine);
 }
 
 static uint64_t next_ms(const struct world *world) {
@@ -472,7 +553,7 @@ static void tick_due(struct world *world) {
         ledger_tick(machine->ledger, step);
         step_end_or_die(machine, &ms, true);
         if (machine->dying)
-            machine_stop(machine);
+            machine_dies(machine);
     }
 }
 

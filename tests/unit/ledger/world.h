@@ -1,4 +1,4 @@
-// A world for tests of the ledger: nodes with real ledgers, memory stores and logs, links that deliver in order after a
+// A world for tests of the ledger: nodes with real ledgers, disks that forget, links that deliver in order after a
 // delay, and nothing else. Virtual time; everything follows from one seed.
 #ifndef TEST_LEDGER_WORLD_H
 #define TEST_LEDGER_WORLD_H
@@ -12,13 +12,14 @@
 #include <cmocka.h>
 
 #include "base/heap.h"
-#include "base/kv_memory.h"
 #include "ledger/ledger.h"
+#include "ledger/said.h"
+#include "sim/disk.h"
 
 #define NODES_MAX 8
 #define NOTES_MAX 4096
 #define STRANGERS_MAX 200
-#define OUTBOX_MAX 4096
+#define OUTBOX_MAX 4096 // frames that wait for the disk
 
 struct world;
 struct event;
@@ -27,7 +28,9 @@ struct event;
 struct faults {
     unsigned loss_percent, twice_percent; // of frames
     uint64_t delay_ms_max, job_ms_max;
-    unsigned crash_permille; // of steps that write: the process dies before, between, within or after the writes
+    uint64_t sync_ms_max;
+    unsigned crash_permille; // of steps that write: the process dies before, between or after the writes
+    unsigned power_percent;  // of those deaths: with it goes what no sync has covered
 };
 
 struct machine {
@@ -35,13 +38,18 @@ struct machine {
     size_t index;
     struct ledger *ledger;
     struct env env;
-    struct kv *kv;
-    struct buf log;
+    struct disk disk;
+    uint64_t needs;  // entries of the disk that are to be durable before anything leaves
     int64_t skew_ms; // of its wall clock
     bool dying;      // the step at hand was its last
-    struct event *outbox[OUTBOX_MAX];
-    size_t outbox_count; // frames of the step at hand
+    struct held_frame {
+        struct event *event;
+        uint64_t needs;
+    } outbox[OUTBOX_MAX]; // in order
+    size_t outbox_count;
+    size_t outbox_new; // of them of the step at hand, the last
     uint64_t arrival_ms[NODES_MAX];
+    struct said said;
     struct sign_secret operator; // of the validator, with an account of its own
     struct account_id operator_id;
     uint8_t validator_seed[32];
@@ -96,7 +104,10 @@ struct world *world_make_of(enum consensus consensus, uint64_t seed, size_t vali
 void world_free(struct world *world);
 void world_start(struct world *world); // all nodes
 void machine_start(struct machine *machine);
-void machine_stop(struct machine *machine); // the process dies; store and log stay
+void machine_stop(struct machine *machine);             // the process dies; what it wrote stays
+void machine_lose_power(struct machine *machine);       // what it wrote since the last sync may be gone
+void machine_wipe(struct machine *machine);             // a new disk; the keys were elsewhere
+bool machine_is_durable(const struct machine *machine); // all that it may speak of is on its disk
 void run_for(struct world *world, uint64_t ms);
 uint64_t height_of(const struct machine *machine);
 // True when all that run have decided at least that height, within so much time.
