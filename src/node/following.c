@@ -264,7 +264,7 @@ void following_start(struct node *node, struct step *step) {
     if (node->authority != NULL) {
         authority_load(node->authority, step);
     }
-    if (node->relay != NULL && node->light != NULL) {
+    if (node_serves(node) && node->ledger == NULL && node->light != NULL) {
         keep_links_to_seeds(node, step);
     }
     node->descriptor_retry_ms = sends_descriptors(node) ? step->now.mono_ms : TIME_NEVER;

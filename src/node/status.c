@@ -45,8 +45,8 @@ bool node_ready(const struct node *node, const struct now *now, const char **wai
         *waiting_for = ledger_waits_for(node->ledger);
         return false;
     }
-    if (node->authority != NULL && node->directory == NULL) {
-        *waiting_for = "relays to register";
+    if ((node->config.roles & ROLE_BOOTSTRAP) && node->directory == NULL) {
+        *waiting_for = node->authority != NULL ? "relays to register" : waits_for_directory(node, now);
         return false;
     }
     if (node->client != NULL && !client_ready(node->client)) {

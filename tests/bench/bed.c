@@ -16,6 +16,7 @@
 #include "base/assert.h"
 #include "host/key_file.h"
 #include "place.h"
+#include "testnet/control.h"
 #include "wire/message.h"
 
 #define PATIENCE_NS (UINT64_C(30) * 1000000000)
@@ -57,7 +58,7 @@ static void list_relay(struct directory_relay *out, struct bed *bed, const struc
     rng_bytes(&bed->rng, out->placement.bytes, sizeof out->placement.bytes);
     snprintf(out->address.host, sizeof out->address.host, "127.0.0.1");
     out->address.port = port;
-    out->onion = bed->descriptor.onion; // the relay end peels nothing: any keys will do
+    out->onion = bed->onion; // the relay end peels nothing: any keys will do
 }
 
 static void make_directory(struct bed *bed) {
@@ -71,17 +72,13 @@ static void make_directory(struct bed *bed) {
     bool first = relay_id_compare(&bed->relay, &bed->own) < 0;
     list_relay(&bed->directory->relays[first ? 0 : 1], bed, &bed->relay, bed->relay_port);
     list_relay(&bed->directory->relays[first ? 1 : 0], bed, &bed->own, bed->own_port);
-    directory_sign(bed->directory, &bed->own_secret);
-}
-
-static void on_descriptor(struct bed_end *end, struct span message) {
-    struct bed *bed = end->bed;
-    uint8_t status[2];
-    ASSERT(descriptor_decode(&bed->descriptor, span_of(message.p + 1, message.n - 1), &bed->genesis.network) == OK);
-    send_message(end, span_of(status, descriptor_status_encode(status, DESCRIPTOR_TAKEN)));
-    if (bed->directory == NULL)
-        make_directory(bed);
-    send_hello(end); // there is a directory now
+    directory_write_body(&bed->directory->bytes, bed->directory);
+    const struct bundle_plan plan = {.epoch = bed->directory->epoch,
+                                     .directory = buf_span(&bed->directory->bytes),
+                                     .height = 1,
+                                     .time_ms = wall_ms(),
+                                     .signers = 1};
+    bundle_make(&bed->bundle, &bed->committee, &plan);
 }
 
 static void on_get_directory(struct bed_end *end, struct span message) {
@@ -90,7 +87,7 @@ static void on_get_directory(struct bed_end *end, struct span message) {
     ASSERT(get_directory_decode(&epoch, message) == OK);
     const struct directory *directory = end->bed->directory;
     bool held = directory != NULL && (epoch == 0 || epoch == directory->epoch);
-    directory_message_encode(&answer, epoch, held ? buf_span(&directory->bytes) : (struct span){0});
+    directory_message_encode(&answer, epoch, held ? buf_span(&end->bed->bundle) : (struct span){0});
     send_message(end, buf_span(&answer));
     buf_free(&answer);
     end->bed->directory_sent = end->bed->directory_sent || held;
@@ -102,8 +99,6 @@ static void on_message(struct bed_end *end, struct span message) {
     uint64_t token;
     if (kind == MESSAGE_PING && ping_decode(&token, message) == OK)
         send_message(end, span_of(pong, ping_encode(pong, MESSAGE_PONG, token)));
-    else if (kind == MESSAGE_DESCRIPTOR)
-        on_descriptor(end, message);
     else if (kind == MESSAGE_GET_DIRECTORY)
         on_get_directory(end, message);
     else if (kind >= MESSAGE_REPLICA_FIRST && kind <= MESSAGE_REPLICA_LAST && end->bed->message != NULL)
@@ -227,12 +222,15 @@ static void write_config(const struct bed *bed) {
                      "storage: rocksdb\n"
                      "storage_free_min: 16M\n"
                      "listen: [127.0.0.1:%u]\n"
+                     "api:\n"
+                     "  listen: 127.0.0.1:%u\n"
+                     "  token_file: api.token\n"
                      "limits:\n"
                      "  packets_per_s_per_link: 1000000\n"
                      "  packets_per_s_per_address: 1000000\n"
                      "log:\n"
                      "  file: log\n",
-                     bed->relay_port);
+                     bed->relay_port, bed->api_port);
     ASSERT(n > 0);
     write_file(bed->place, "config.yaml", span_of_text(text));
     free(text);
@@ -257,26 +255,31 @@ static void write_files(struct bed *bed) {
 }
 
 static void make_genesis(struct bed *bed) {
+    struct sign_secret secret;
     struct sign_public public;
     rng_bytes(&bed->rng, bed->own_seed, sizeof bed->own_seed);
-    sign_key_from_seed(&bed->own_secret, &public, bed->own_seed);
+    sign_key_from_seed(&secret, &public, bed->own_seed);
     memcpy(bed->own.bytes, public.bytes, sizeof public.bytes);
-    bed->genesis = (struct genesis){.name = "bench",
-                                    .testnet = true,
-                                    .genesis_ms = wall_ms() - HALF_HOUR_MS,
-                                    .epoch_ms = EPOCH_MS,
-                                    .replicas = 2,
-                                    .quorum = 2,
-                                    .min_relays = 2,
-                                    .item_lifetime_ms = 7 * DAY_MS,
-                                    .tick_ms = 0,
-                                    .profile = PROFILE_FAST,
-                                    .authority = public,
-                                    .seed_count = 1};
+    bed->genesis = (struct genesis){
+        .name = "bench",
+        .testnet = true,
+        .genesis_ms = wall_ms() - HALF_HOUR_MS,
+        .epoch_ms = EPOCH_MS,
+        .replicas = 2,
+        .quorum = 2,
+        .min_relays = 2,
+        .item_lifetime_ms = 7 * DAY_MS,
+        .tick_ms = 0,
+        .profile = PROFILE_FAST,
+        .ledger = {.consensus = CONSENSUS_POA, .validator_stake_min = 1, .unbonding_ms = DAY_MS, .samples = 1},
+        .seed_count = 1};
+    committee_draw(&bed->committee, 1, 1, &bed->rng);
+    committee_found(&bed->genesis.ledger, &bed->committee);
     bed->genesis.seeds[0].id = bed->own;
     snprintf(bed->genesis.seeds[0].address.host, sizeof bed->genesis.seeds[0].address.host, "127.0.0.1");
     bed->genesis.seeds[0].address.port = bed->own_port;
     genesis_seal(&bed->genesis);
+    bed->committee.network = bed->genesis.network;
 }
 
 // `sottod` stands beside `sotto`.
@@ -340,7 +343,7 @@ bool bed_run(struct bed *bed, bool (*done)(void *ctx), void *ctx) {
 
 void bed_make_packet(struct bed *bed, uint8_t packet[static SPHINX_PACKET_BYTES]) {
     uint32_t epoch = bed->directory->epoch;
-    const struct onion_keys *onion = &bed->descriptor.onion;
+    const struct onion_keys *onion = &bed->onion;
     ASSERT(epoch >= onion->first_epoch && epoch - onion->first_epoch < ONION_KEYS_AHEAD);
     struct sphinx_hop hops[2];
     for (size_t i = 0; i < 2; i++)
@@ -349,6 +352,30 @@ void bed_make_packet(struct bed *bed, uint8_t packet[static SPHINX_PACKET_BYTES]
     memcpy(hops[1].id, bed->own.bytes, sizeof hops[1].id);
     const struct sphinx_end end = {.type = SPHINX_DELIVER};
     ASSERT(sphinx_make(packet, hops, 2, &end, (struct span){0}, &bed->rng) == OK);
+}
+
+// Asks the relay, which answers some time after its start, for the onion keys that it would be registered with.
+static bool knows_keys(void *ctx) {
+    struct bed *bed = ctx;
+    char url[64];
+    char *token = place_file(bed->place, "api.token");
+    long status = 0;
+    json_t *relay = NULL, *keys = NULL;
+    json_int_t first_epoch = 0;
+    struct buf why = {0};
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/v1/relay", bed->api_port);
+    bool known = http_call(bed->http, &status, &relay, "GET", url, token, NULL, &why) == OK && status == 200 &&
+                 json_unpack(relay, "{sI so}", "first_epoch", &first_epoch, "onion_keys", &keys) == 0 &&
+                 json_array_size(keys) == ONION_KEYS_AHEAD;
+    bed->onion.first_epoch = (uint32_t)first_epoch;
+    for (size_t i = 0; known && i < ONION_KEYS_AHEAD; i++) {
+        const char *key = json_string_value(json_array_get(keys, i));
+        known = key != NULL && hex_decode(bed->onion.keys[i].bytes, sizeof bed->onion.keys[i].bytes, key) == OK;
+    }
+    json_decref(relay);
+    buf_free(&why);
+    free(token);
+    return known;
 }
 
 static bool is_listed(void *ctx) {
@@ -383,6 +410,9 @@ static bool get_going(struct bed *bed) {
         fprintf(stderr, "sotto-bench: cannot listen: %.*s\n", (int)why.n, (const char *)why.p);
         return false;
     }
+    if (!bed_run(bed, knows_keys, bed))
+        return false;
+    make_directory(bed);
     if (!bed_run(bed, is_listed, bed))
         return false;
     struct sign_public key;
@@ -412,6 +442,8 @@ struct bed *bed_new(const struct bench *bench) {
     rng_init(&bed->rng, seed);
     bed->own_port = free_port();
     bed->relay_port = free_port();
+    bed->api_port = free_port();
+    bed->http = http_client_new();
     make_genesis(bed);
     write_files(bed);
     bed->process = fork();
@@ -446,6 +478,8 @@ void bed_free(struct bed *bed) {
         assembler_free(&ends[i]->assembler);
     }
     ASSERT(uv_loop_close(bed->loop) == 0);
+    http_client_free(bed->http);
+    buf_free(&bed->bundle);
     directory_unref(bed->directory);
     metrics_free(bed->metrics);
     place_remove(bed->place);

@@ -1,7 +1,7 @@
-// A relay process under test, and this process as everybody else: the directory's signer, the other relay of a network
+// A relay process under test, and this process as everybody else: the ledger's validator, the other relay of a network
 // of two, and a client.
 //
-//   client end ──TLS──> sottod (RocksDB, its own identity) ──TLS──> relay end (signer, seed and second replica)
+//   client end ──TLS──> sottod (RocksDB, its own identity) ──TLS──> relay end (validator, seed and second replica)
 #ifndef SOTTO_TESTS_BENCH_BED_H
 #define SOTTO_TESTS_BENCH_BED_H
 
@@ -10,9 +10,9 @@
 
 #include "base/time.h"
 #include "bench.h"
+#include "ledger/bundles.h"
 #include "net/net.h"
 #include "wire/cell.h"
-#include "wire/directory.h"
 
 // Cells given to a link at once: well below what net/ lets wait.
 #define BED_BURST_CELLS 48
@@ -38,14 +38,17 @@ struct bed {
     struct metrics *metrics;
     struct rng rng;
     struct genesis genesis;
-    struct sign_secret own_secret;
+    struct committee committee; // of one validator
     uint8_t own_seed[32];
     struct relay_id own;
     struct relay_id relay; // under test
     uint16_t own_port;
     uint16_t relay_port;
-    struct descriptor descriptor; // the relay's
+    uint16_t api_port;
+    struct http_client *http;
+    struct onion_keys onion; // the relay's
     struct directory *directory;
+    struct buf bundle; // of the directory, as the relay gets it
     bool directory_sent;
     struct bed_end relay_end;
     struct bed_end client_end;

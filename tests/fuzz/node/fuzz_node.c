@@ -7,6 +7,7 @@
 #include "base/kv_memory.h"
 #include "directory/directory.h"
 #include "fuzz.h"
+#include "ledger/bundles.h"
 #include "node/node.h"
 #include "wire/cell.h"
 #include "wire/message.h"
@@ -19,8 +20,10 @@ struct host {
     struct node *node;
     struct now now;
     struct genesis genesis;
+    struct committee committee; // one validator
     struct effects effects;
     size_t sent[LINKS + 8];
+    uint64_t dial; // the last one for a link of cells
     uint64_t next_link;
     uint64_t links[LINKS]; // 0: closed
 };
@@ -53,6 +56,8 @@ static void step(struct host *host, const struct event *event) {
             buf_append(&self, buf_span(&effect->send.bytes));
         else if (effect->kind == EFFECT_CLOSE)
             closed(host, effect->close.link);
+        else if (effect->kind == EFFECT_DIAL && effect->dial.kind == LINK_CELLS)
+            host->dial = effect->dial.dial;
         else if (effect->kind == EFFECT_TIMER)
             ASSERT(effect->timer.at_ms > host->now.mono_ms);
     }
@@ -98,8 +103,8 @@ static void open_link(struct host *host, size_t who, uint64_t dial, const struct
     step(host, &event);
 }
 
-static void sign_directory(struct host *host, struct buf *out, const struct sign_secret *authority,
-                           const struct relay_id *other) {
+// The ledger's directory of the node and another relay, as the answer to the node's question.
+static void make_directory(struct host *host, struct buf *out, const struct relay_id *other) {
     struct directory_relay relays[2] = {{.id = *other}, {.placed = true}};
     node_identity(host->node, &relays[1].id);
     for (size_t i = 0; i < 2; i++) {
@@ -120,21 +125,29 @@ static void sign_directory(struct host *host, struct buf *out, const struct sign
                                   .changed_epoch = 1,
                                   .relay_count = 2,
                                   .relays = relays};
-    directory_sign(&directory, authority);
-    directory_message_encode(out, 0, buf_span(&directory.bytes));
-    buf_free(&directory.bytes);
+    struct buf body = {0}, bundle = {0};
+    directory_write_body(&body, &directory);
+    const struct bundle_plan plan = {
+        .epoch = 1, .directory = buf_span(&body), .height = 9, .time_ms = host->now.wall_ms, .signers = 1};
+    bundle_make(&bundle, &host->committee, &plan);
+    directory_message_encode(out, 0, buf_span(&bundle));
+    buf_free(&body);
+    buf_free(&bundle);
 }
 
 // The node starts, dials its seed, and takes the directory from it.
 static void begin(struct host *host) {
     static const uint8_t seed[RNG_SEED_BYTES] = {1};
     struct node_config config;
-    struct sign_secret authority, secret;
+    struct sign_secret secret;
     struct sign_public public;
+    struct rng rng;
     struct relay_id other;
     struct buf directory = {0};
     *host = (struct host){.now = {1000000, 1790000030000}};
     rng_init(&host->env.rng, seed);
+    rng_init(&rng, seed);
+    committee_draw(&host->committee, 1, 1, &rng);
     host->env.kv = kv_memory_new();
     host->env.metrics = metrics_new();
     host->env.log.level = LOG_ERROR + 1;
@@ -143,7 +156,6 @@ static void begin(struct host *host) {
     config.packets_per_s = 1;
     config.address = (struct address){.host = "127.0.0.1", .port = 2};
     memset(config.identity_seed, 3, 32);
-    memset(config.authority_seed, 4, 32);
     config.genesis = (struct genesis){.name = "fuzz",
                                       .testnet = true,
                                       .genesis_ms = 1790000000000,
@@ -154,18 +166,19 @@ static void begin(struct host *host) {
                                       .item_lifetime_ms = DAY_MS,
                                       .profile = PROFILE_FAST,
                                       .seed_count = 1};
-    sign_key_from_seed(&authority, &config.genesis.authority, config.authority_seed);
+    committee_found(&config.genesis.ledger, &host->committee);
     sign_key_from_seed(&secret, &public, seed);
     memcpy(other.bytes, public.bytes, 32);
     config.genesis.seeds[0].id = other;
     config.genesis.seeds[0].address = (struct address){.host = "127.0.0.1", .port = 1};
     genesis_seal(&config.genesis);
     host->genesis = config.genesis;
+    host->committee.network = config.genesis.network;
     ASSERT(node_new(&host->node, &config, &host->env, NULL) == OK);
     step(host, &(struct event){.kind = EVENT_START});
-    open_link(host, 2, 1, &other);
+    open_link(host, 2, host->dial, &other);
     greet(host, 2, 1);
-    sign_directory(host, &directory, &authority, &other);
+    make_directory(host, &directory, &other);
     send_message(host, 2, buf_span(&directory));
     buf_free(&directory);
     ASSERT(metric_value(host->env.metrics, METRIC_DIRECTORY_EPOCH) == 1);

@@ -2,8 +2,9 @@
 #ifndef SOTTO_TESTS_LEDGER_COMMITTEE_H
 #define SOTTO_TESTS_LEDGER_COMMITTEE_H
 
+#include "base/assert.h"
+#include "base/rng.h"
 #include "ledger/vote.h"
-#include "wire/codec.h"
 
 struct committee {
     struct network_id network;
@@ -21,10 +22,19 @@ static inline void committee_draw(struct committee *committee, size_t count, uin
         sign_key_new(&drawn[i], &keys[i], rng);
         struct validator v = {.key = keys[i], .power = 1 + rng_below(rng, power_max)};
         rng_bytes(rng, v.operator.bytes, sizeof v.operator.bytes);
-        assert_int_equal(validator_set_change(&committee->set, &v), OK);
+        ASSERT(validator_set_change(&committee->set, &v) == OK);
     }
     for (size_t i = 0; i < count; i++)
         committee->secrets[validator_set_find(&committee->set, &keys[i])] = drawn[i];
+}
+
+// Makes them the validators that a genesis begins with.
+static inline void committee_found(struct ledger_genesis *ledger, const struct committee *committee) {
+    ledger->validator_count = committee->set.count;
+    for (size_t i = 0; i < committee->set.count; i++) {
+        const struct validator *v = &committee->set.validators[i];
+        ledger->validators[i] = (struct genesis_validator){v->key, v->operator, v->power };
+    }
 }
 
 // The votes of the first `signers` validators.

@@ -4,6 +4,7 @@
 
 #include "ledger/committee.h"
 #include "ledger/light.h"
+#include "wire/codec.h"
 
 #define GENESIS_MS UINT64_C(1790000000000)
 #define STEP_MS 1000
@@ -19,12 +20,9 @@ static inline struct genesis genesis_of(const struct committee *committee, enum 
     struct genesis genesis = {
         .genesis_ms = GENESIS_MS,
         .network = committee->network,
-        .ledger = {.consensus = consensus, .unbonding_ms = 1000000, .validator_count = committee->set.count},
+        .ledger = {.consensus = consensus, .unbonding_ms = 1000000},
     };
-    for (size_t i = 0; i < committee->set.count; i++) {
-        const struct validator *v = &committee->set.validators[i];
-        genesis.ledger.validators[i] = (struct genesis_validator){v->key, v->operator, v->power };
-    }
+    committee_found(&genesis.ledger, committee);
     return genesis;
 }
 

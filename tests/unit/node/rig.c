@@ -31,6 +31,16 @@ static size_t relays_before(const struct rig *rig, const uint8_t seed[static 32]
     return count;
 }
 
+// Four validators of equal power, whose keys the test has.
+static void found_ledger(struct rig *rig) {
+    uint8_t seed[RNG_SEED_BYTES] = {3};
+    struct rng rng;
+    rng_init(&rng, seed);
+    committee_draw(&rig->committee, RIG_VALIDATORS, 1, &rng);
+    rig->genesis->ledger = (struct ledger_genesis){.consensus = CONSENSUS_POA, .unbonding_ms = HOUR_MS};
+    committee_found(&rig->genesis->ledger, &rig->committee);
+}
+
 // The first relay of the rig is the seed that genesis names; the node itself is none of the six.
 void rig_init(struct rig *rig, unsigned roles) {
     *rig = (struct rig){.timer_ms = TIME_NEVER, .next_link = 0};
@@ -58,7 +68,6 @@ void rig_init(struct rig *rig, unsigned roles) {
     do {
         rng_bytes(&rig->env.rng, config->identity_seed, 32);
     } while (relays_before(rig, config->identity_seed) != RIG_BEFORE);
-    rng_bytes(&rig->env.rng, config->authority_seed, 32);
     rng_bytes(&rig->env.rng, config->account_seed, 32);
     rig->genesis = &config->genesis;
     *rig->genesis = (struct genesis){.name = "rig",
@@ -74,12 +83,14 @@ void rig_init(struct rig *rig, unsigned roles) {
                                      .seed_count = 1};
     rig->genesis->seeds[0].id = rig->relays[0].id;
     rig->genesis->seeds[0].address = (struct address){.host = "seed.example", .port = SEED_PORT};
-    sign_key_from_seed(&rig->authority, &rig->genesis->authority, config->authority_seed);
+    found_ledger(rig);
     if (roles & ROLE_BOOTSTRAP) {
         struct sign_secret secret;
         struct sign_public public;
         sign_key_from_seed(&secret, &public, config->identity_seed);
-        memcpy(rig->genesis->seeds[0].id.bytes, public.bytes, 32);
+        struct genesis_seed *self = &rig->genesis->seeds[rig->genesis->seed_count++];
+        memcpy(self->id.bytes, public.bytes, 32);
+        self->address = config->address;
     }
     genesis_seal(rig->genesis);
     rig->now = (struct now){.mono_ms = 1000000, .wall_ms = RIG_GENESIS_MS + RIG_EPOCH_MS / 2};
@@ -95,6 +106,7 @@ static void make_node(struct rig *rig) {
 
 void rig_start(struct rig *rig) {
     genesis_seal(rig->genesis);
+    rig->committee.network = rig->genesis->network;
     make_node(rig);
 }
 
@@ -456,19 +468,36 @@ size_t rig_message_count(struct rig *rig, uint64_t link, uint8_t kind) {
 
 // ---- dials ----
 
-struct rig_dial *rig_dial(struct rig *rig, const struct relay_id *relay) {
+static struct rig_dial *dial_of_kind(struct rig *rig, enum link_kind kind, const struct relay_id *relay) {
     for (size_t i = 0; i < rig->dial_count; i++) {
-        if (!rig->dials[i].over && relay_id_equal(&rig->dials[i].expected, relay)) {
-            return &rig->dials[i];
+        struct rig_dial *dial = &rig->dials[i];
+        if (!dial->over && dial->kind == kind && relay_id_equal(&dial->expected, relay)) {
+            return dial;
         }
     }
     return NULL;
 }
 
+struct rig_dial *rig_dial(struct rig *rig, const struct relay_id *relay) {
+    return dial_of_kind(rig, LINK_CELLS, relay);
+}
+
+struct rig_dial *rig_ledger_dial(struct rig *rig, const struct relay_id *relay) {
+    return dial_of_kind(rig, LINK_LEDGER, relay);
+}
+
 size_t rig_dials_to(const struct rig *rig, const struct relay_id *relay) {
     size_t count = 0;
     for (size_t i = 0; i < rig->dial_count; i++) {
-        count += relay_id_equal(&rig->dials[i].expected, relay);
+        count += rig->dials[i].kind == LINK_CELLS && relay_id_equal(&rig->dials[i].expected, relay);
+    }
+    return count;
+}
+
+size_t rig_dials(const struct rig *rig) {
+    size_t count = 0;
+    for (size_t i = 0; i < rig->dial_count; i++) {
+        count += rig->dials[i].kind == LINK_CELLS;
     }
     return count;
 }
@@ -497,8 +526,8 @@ static int listed_order(const void *a, const void *b) {
     return relay_id_compare(&((const struct directory_relay *)a)->id, &((const struct directory_relay *)b)->id);
 }
 
-static void sign_directory(struct rig *rig, struct buf *out, uint32_t epoch, struct directory_relay *relays,
-                           size_t count) {
+static void write_directory(struct rig *rig, struct buf *out, uint32_t epoch, struct directory_relay *relays,
+                            size_t count) {
     qsort(relays, count, sizeof *relays, listed_order);
     struct directory directory = {.network = rig->genesis->network,
                                   .epoch = epoch,
@@ -506,10 +535,22 @@ static void sign_directory(struct rig *rig, struct buf *out, uint32_t epoch, str
                                   .changed_epoch = 1,
                                   .relay_count = count,
                                   .relays = relays};
-    directory_sign(&directory, &rig->authority);
     buf_clear(out);
-    buf_append(out, buf_span(&directory.bytes));
-    buf_free(&directory.bytes);
+    directory_write_body(out, &directory);
+}
+
+// In the place of a directory the bundle that proves it.
+static void prove_directory(struct rig *rig, struct buf *directory, uint32_t epoch) {
+    struct buf bundle = {0};
+    uint64_t height = rig->height += 10; // blocks lie between
+    const struct bundle_plan plan = {.epoch = epoch,
+                                     .directory = buf_span(directory),
+                                     .height = height,
+                                     .time_ms = RIG_GENESIS_MS + height,
+                                     .signers = RIG_VALIDATORS};
+    bundle_make(&bundle, &rig->committee, &plan);
+    buf_free(directory);
+    *directory = bundle;
 }
 
 static void list(struct directory_relay *out, const struct relay_id *id, const struct dh_public *onion, uint32_t epoch,
@@ -523,12 +564,17 @@ static void list(struct directory_relay *out, const struct relay_id *id, const s
     }
 }
 
-void rig_directory(struct rig *rig, struct buf *out, uint32_t epoch, size_t count) {
+void rig_directory_body(struct rig *rig, struct buf *out, uint32_t epoch, size_t count) {
     struct directory_relay relays[RIG_RELAYS];
     for (size_t i = 0; i < count; i++) {
         list(&relays[i], &rig->relays[i].id, &rig->relays[i].onion, epoch, (uint16_t)(8000 + i));
     }
-    sign_directory(rig, out, epoch, relays, count);
+    write_directory(rig, out, epoch, relays, count);
+}
+
+void rig_directory(struct rig *rig, struct buf *out, uint32_t epoch, size_t count) {
+    rig_directory_body(rig, out, epoch, count);
+    prove_directory(rig, out, epoch);
 }
 
 void rig_directory_with_self(struct rig *rig, struct buf *out, uint32_t epoch, size_t count) {
@@ -539,7 +585,8 @@ void rig_directory_with_self(struct rig *rig, struct buf *out, uint32_t epoch, s
         list(&relays[i], &rig->relays[i].id, &rig->relays[i].onion, epoch, (uint16_t)(8000 + i));
     }
     list(&relays[count], &self, &rig->relays[0].onion, epoch, 7999);
-    sign_directory(rig, out, epoch, relays, count + 1);
+    write_directory(rig, out, epoch, relays, count + 1);
+    prove_directory(rig, out, epoch);
 }
 
 void rig_give_directory(struct rig *rig, uint64_t link, struct span directory) {
@@ -547,18 +594,6 @@ void rig_give_directory(struct rig *rig, uint64_t link, struct span directory) {
     directory_message_encode(&message, 0, directory);
     rig_send(rig, link, buf_span(&message));
     buf_free(&message);
-}
-
-size_t rig_descriptor(struct rig *rig, uint8_t out[static 1 + DESCRIPTOR_BYTES_MAX], size_t relay) {
-    struct descriptor descriptor = {.id = rig->relays[relay].id,
-                                    .address = {.host = "127.0.0.1", .port = (uint16_t)(8000 + relay)},
-                                    .published_ms = rig->now.wall_ms};
-    descriptor.onion.first_epoch = rig_epoch(rig);
-    for (size_t i = 0; i < ONION_KEYS_AHEAD; i++) {
-        descriptor.onion.keys[i] = rig->relays[relay].onion;
-    }
-    out[0] = MESSAGE_DESCRIPTOR;
-    return 1 + descriptor_encode(out + 1, &descriptor, &rig->genesis->network, &rig->relays[relay].secret);
 }
 
 void rig_start_listed(struct rig *rig, size_t count) {

@@ -13,11 +13,13 @@
 #include <cmocka.h>
 
 #include "base/kv_memory.h"
+#include "ledger/bundles.h"
 #include "no_randombytes.h"
 #include "node/node_internal.h"
 
 #define RIG_EPOCH_MS 60000
 #define RIG_GENESIS_MS UINT64_C(1790000000000)
+#define RIG_VALIDATORS 4
 #define RIG_RELAYS 6
 #define RIG_BEFORE 3 // of these have a smaller identity than the node
 #define RIG_LINKS_MAX 2048
@@ -63,8 +65,9 @@ struct rig_dial {
 
 struct rig {
     struct node_config config;
-    struct genesis *genesis; // config.genesis
-    struct sign_secret authority;
+    struct genesis *genesis;    // config.genesis
+    struct committee committee; // makes directories
+    uint64_t height;            // of the last one
     struct rig_relay relays[RIG_RELAYS];
     struct env env;
     struct node *node;
@@ -118,22 +121,24 @@ size_t rig_frame_count(struct rig *rig, uint64_t link, uint8_t kind);
 const struct buf *rig_message(struct rig *rig, uint64_t link, uint8_t kind);
 size_t rig_message_count(struct rig *rig, uint64_t link, uint8_t kind);
 
-// Dials. The one under way to a relay, NULL: none.
+// Dials for links that carry cells. The one under way to a relay, NULL: none.
 struct rig_dial *rig_dial(struct rig *rig, const struct relay_id *relay);
 size_t rig_dials_to(const struct rig *rig, const struct relay_id *relay);
+size_t rig_dials(const struct rig *rig); // to anybody
+struct rig_dial *rig_ledger_dial(struct rig *rig, const struct relay_id *relay);
 uint64_t rig_accept(struct rig *rig, struct rig_dial *dial); // the link is open
 uint64_t rig_accept_greeted(struct rig *rig, struct rig_dial *dial, uint32_t epoch);
 void rig_refuse(struct rig *rig, struct rig_dial *dial);
 
-// A signed directory with the first `count` relays of the rig; the caller frees `out`.
+// A directory with the first `count` relays of the rig, without its proof; the caller frees `out`.
+void rig_directory_body(struct rig *rig, struct buf *out, uint32_t epoch, size_t count);
+// ... in a bundle: each is of a later block than those before.
 void rig_directory(struct rig *rig, struct buf *out, uint32_t epoch, size_t count);
 // ... and with this node itself in it.
 void rig_directory_with_self(struct rig *rig, struct buf *out, uint32_t epoch, size_t count);
 // Puts a directory into the node as an asked relay would: over a dialled link to the seed.
 void rig_give_directory(struct rig *rig, uint64_t link, struct span directory);
 uint32_t rig_epoch(const struct rig *rig);
-// A descriptor of a relay, as the message; returns its length.
-size_t rig_descriptor(struct rig *rig, uint8_t out[static 1 + DESCRIPTOR_BYTES_MAX], size_t relay);
 
 // A relay that has a directory of epoch 1 with the first `count` relays and itself, over a link to the seed.
 void rig_start_listed(struct rig *rig, size_t count);

@@ -65,7 +65,7 @@ struct fixture {
 
 static int set_up(void **state) {
     struct fixture *f = NEW(struct fixture);
-    rig_init(&f->rig, ROLE_RELAY | ROLE_VALIDATOR);
+    rig_init(&f->rig, ROLE_BOOTSTRAP);
     rig_start(&f->rig);
     f->ledger.rig = &f->rig;
     ledger_links_handle(f->rig.node, &(struct ledger_handlers){.ctx = &f->ledger,
@@ -120,13 +120,7 @@ static uint64_t dial_validator(struct rig *rig, size_t i) {
 }
 
 static struct rig_dial *ledger_dial_to(struct rig *rig, size_t i) {
-    for (size_t k = 0; k < rig->dial_count; k++) {
-        struct rig_dial *dial = &rig->dials[k];
-        if (!dial->over && dial->kind == LINK_LEDGER && relay_id_equal(&dial->expected, &rig->relays[i].id)) {
-            return dial;
-        }
-    }
-    return NULL;
+    return rig_ledger_dial(rig, &rig->relays[i].id);
 }
 
 // A link that we dialled, and greeted.
@@ -227,7 +221,7 @@ static void no_hello_in_time_closes(void **state) {
 
 static void a_node_without_a_ledger_takes_no_ledger_links(void **state) {
     struct rig *rig = *state;
-    rig_init(rig, ROLE_RELAY);
+    rig_init(rig, ROLE_USER);
     rig_start(rig);
     uint64_t link = rig_inbound_ledger(rig, NULL, 1);
     assert_closed(rig, link, CLOSE_FLOOD);
@@ -523,7 +517,7 @@ static void a_part_that_cannot_go_on_stops_the_node_with_its_reason(void **state
 
 static void a_relays_ledger_link_is_not_taken_for_its_link(void **state) {
     struct rig *rig = *state;
-    rig_init(rig, ROLE_RELAY | ROLE_VALIDATOR);
+    rig_init(rig, ROLE_BOOTSTRAP);
     rig_start_listed(rig, 3);
     struct ledger ledger = {.rig = rig};
     ledger_links_handle(rig->node, &(struct ledger_handlers){.ctx = &ledger,

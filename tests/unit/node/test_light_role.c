@@ -1,17 +1,11 @@
-// A network with a ledger: nodes take the directories that the light client proves, from genesis on, and pass them on.
+// Nodes take the directories that the light client proves, from genesis on, and pass them on.
 #include "rig.h"
 
-#include "ledger/bundle.h"
-#include "ledger/committee.h"
-#include "ledger/state.h"
-
-#define VALIDATORS 4
 #define HEIGHT_STEP_MS 1000
 
 struct network {
     struct rig *rig;
-    struct committee committee; // signs
-    struct buf bundle;          // the last one made
+    struct buf bundle; // the last one made
 };
 
 static struct network *network_of(void **state) {
@@ -36,70 +30,27 @@ static int tear_down(void **state) {
 
 static struct rig *start(void **state, unsigned roles, enum consensus consensus) {
     struct network *n = network_of(state);
-    uint8_t seed[RNG_SEED_BYTES] = {3};
-    struct rng rng;
-    rng_init(&rng, seed);
     rig_init(n->rig, roles);
-    committee_draw(&n->committee, VALIDATORS, 1, &rng);
-    struct ledger_genesis *ledger = &n->rig->genesis->ledger;
-    ledger->consensus = consensus;
-    ledger->unbonding_ms = HOUR_MS;
-    ledger->validator_count = VALIDATORS;
-    for (size_t i = 0; i < VALIDATORS; i++) {
-        const struct validator *v = &n->committee.set.validators[i];
-        ledger->validators[i] = (struct genesis_validator){v->key, v->operator, v->power };
-    }
+    n->rig->genesis->ledger.consensus = consensus;
     rig_start(n->rig);
-    n->committee.network = n->rig->genesis->network;
     return n->rig;
-}
-
-// A state of nothing but this directory: its root, and the proof.
-static void state_of(struct hash *root, struct buf *proof, struct span directory, uint32_t epoch) {
-    struct kv *kv = kv_memory_new();
-    struct overlay *overlay = overlay_over_kv(kv);
-    struct tree_update update = {0};
-    struct state_key key;
-    struct hash hash;
-    state_directory_hash_of(&hash, directory);
-    state_directory_key(&key, epoch);
-    tree_key(&update.key, state_key_span(&key));
-    tree_value(&update.value, SPAN_OF(hash.bytes));
-    tree_apply(root, overlay, &update, 1);
-    tree_prove(proof, overlay, &update.key);
-    overlay_free(overlay);
-    kv_close(kv);
 }
 
 // What a validator would pass on: directory(epoch) with three relays, under the header of a height that `signers` of
 // the committee signed. `proved` is the directory that the state holds.
 static struct span bundle_of(struct network *n, uint32_t epoch, uint64_t height, size_t signers, size_t proved_relays) {
-    struct ledger_bundle *bundle = NEW(struct ledger_bundle);
-    struct buf directory = {0}, proved = {0}, proof = {0};
-    struct block_id id;
-    rig_directory(n->rig, &directory, epoch, 3);
-    rig_directory(n->rig, &proved, epoch, proved_relays);
-    directory.n -= sizeof(struct signature); // the ledger signs none
-    proved.n -= sizeof(struct signature);
-    bundle->epoch = epoch;
-    bundle->directory = buf_span(&directory);
-    bundle->header = (struct block_header){.network = n->committee.network,
-                                           .height = height,
-                                           .time_ms = RIG_GENESIS_MS + height * HEIGHT_STEP_MS,
-                                           .proposer = n->committee.set.validators[0].key};
-    state_of(&bundle->header.state_root, &proof, buf_span(&proved), epoch);
-    bundle->proof = buf_span(&proof);
-    bundle->validators = n->committee.set;
-    validator_set_hash(&bundle->header.validators, &n->committee.set);
-    bundle->header.next_validators = bundle->header.validators;
-    block_id_of(&id, &bundle->header);
-    committee_certify(&bundle->certificate, &n->committee, VOTE_PRECOMMIT, height, 0, &id, signers);
-    buf_clear(&n->bundle);
-    bundle_encode(&n->bundle, bundle);
+    struct buf directory = {0}, proved = {0};
+    rig_directory_body(n->rig, &directory, epoch, 3);
+    rig_directory_body(n->rig, &proved, epoch, proved_relays);
+    const struct bundle_plan plan = {.epoch = epoch,
+                                     .directory = buf_span(&directory),
+                                     .held = buf_span(&proved),
+                                     .height = height,
+                                     .time_ms = RIG_GENESIS_MS + height * HEIGHT_STEP_MS,
+                                     .signers = signers};
+    bundle_make(&n->bundle, &n->rig->committee, &plan);
     buf_free(&directory);
     buf_free(&proved);
-    buf_free(&proof);
-    free(bundle);
     return buf_span(&n->bundle);
 }
 
@@ -129,7 +80,7 @@ static void a_proved_directory_is_taken_and_served_as_it_came(void **state) {
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 1);
     uint8_t question[5];
     uint64_t other = rig_inbound_greeted(rig, &rig->relays[1].id, 5);
@@ -156,19 +107,19 @@ static void a_forged_directory_is_refused(void **state) {
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, 1, 9, 2, 3));          // half of the validators
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 2)); // the state holds another directory
-    struct committee own = n->committee;
+    give(rig, link, bundle_of(n, 1, 9, 2, 3));              // half of the validators
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 2)); // the state holds another directory
+    struct committee own = rig->committee;
     uint8_t seed[RNG_SEED_BYTES] = {4};
     struct rng rng;
     rng_init(&rng, seed);
-    committee_draw(&n->committee, VALIDATORS, 1, &rng); // validators that nobody knows
-    n->committee.network = own.network;
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 3));
+    committee_draw(&rig->committee, RIG_VALIDATORS, 1, &rng); // validators that nobody knows
+    rig->committee.network = own.network;
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 0);
     assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 3);
-    n->committee = own;
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 3));
+    rig->committee = own;
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 1);
 }
 
@@ -176,8 +127,8 @@ static void another_networks_directory_is_refused_and_called_so(void **state) {
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     uint64_t link = asked_link(rig);
-    n->committee.network.bytes[0] ^= 1;
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 3));
+    rig->committee.network.bytes[0] ^= 1;
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 0);
     assert_non_null(strstr(follow_refusal(rig->node->follow), "another network"));
 }
@@ -186,16 +137,16 @@ static void trust_goes_up_only_and_survives_a_restart(void **state) {
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, 1, 25, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, 1, 25, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 1);
     rig_restart(rig, false);
     assert_int_equal(newest(rig), 1);
     link = asked_link(rig);
     rig_live(rig, RIG_EPOCH_MS);
-    give(rig, link, bundle_of(n, 2, 24, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, 2, 24, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 1);
     assert_non_null(strstr(follow_refusal(rig->node->follow), "newer block"));
-    give(rig, link, bundle_of(n, 2, 61, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, 2, 61, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 2);
 }
 
@@ -204,7 +155,7 @@ static void trust_that_is_too_old_asks_for_a_checkpoint_and_says_why(void **stat
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POS);
     rig->now.wall_ms += 2 * HOUR_MS;
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, rig_epoch(rig), 7200, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, rig_epoch(rig), 7200, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), 0);
     assert_non_null(strstr(waits_for(rig), "checkpoint"));
 }
@@ -214,7 +165,7 @@ static void authorities_are_trusted_without_limit(void **state) {
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     rig->now.wall_ms += 2 * HOUR_MS;
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, rig_epoch(rig), 7200, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, rig_epoch(rig), 7200, RIG_VALIDATORS, 3));
     assert_int_equal(newest(rig), rig_epoch(rig));
 }
 
@@ -222,7 +173,7 @@ static void a_ledger_that_halts_leaves_the_last_directory_in_force_while_it_is_v
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POA);
     uint64_t link = asked_link(rig);
-    give(rig, link, bundle_of(n, 1, 9, VALIDATORS, 3));
+    give(rig, link, bundle_of(n, 1, 9, RIG_VALIDATORS, 3));
     uint64_t end_ms = epoch_start_ms(rig->genesis, 4);
     rig_live(rig, end_ms - 1000 - rig->now.wall_ms);
     assert_int_equal(rig_metric(rig, METRIC_DIRECTORY_EPOCH), 1);

@@ -9,27 +9,15 @@ static struct rig *start(void **state) {
     struct ledger_genesis *ledger = &rig->genesis->ledger;
     ledger->fee_min = 10;
     ledger->relay_stake_min = 1000;
-    ledger->validator_count = 1;
-    ledger->validators[0] = (struct genesis_validator){.key = {{1}}, .power = 1};
     rig->config.has_operator_key = true;
     memset(rig->config.operator_seed, 9, sizeof rig->config.operator_seed);
     rig_start(rig);
     return rig;
 }
 
-// The dial under way for a ledger link; NULL: none.
-static struct rig_dial *ledger_dial_of(struct rig *rig) {
-    for (size_t i = 0; i < rig->dial_count; i++) {
-        if (rig->dials[i].kind == LINK_LEDGER && !rig->dials[i].over) {
-            return &rig->dials[i];
-        }
-    }
-    return NULL;
-}
-
 static uint64_t greeted(struct rig *rig) {
     rig_run(rig, 100);
-    uint64_t link = rig_accept(rig, ledger_dial_of(rig));
+    uint64_t link = rig_accept(rig, rig_ledger_dial(rig, &rig->relays[0].id));
     rig_ledger_hello(rig, link, 7);
     return link;
 }
@@ -70,7 +58,7 @@ static void a_relay_registers_over_a_link_of_the_ledger(void **state) {
     stand(rig, link, &standing);
     assert_false(rig_link(rig, link)->open); // validators are not kept busy
     assert_null(strstr(waits_for(rig), "block"));
-    assert_null(ledger_dial_of(rig));
+    assert_null(rig_ledger_dial(rig, &rig->relays[0].id));
 }
 
 static void a_validator_that_sends_nonsense_is_left_for_another_try(void **state) {
@@ -79,7 +67,7 @@ static void a_validator_that_sends_nonsense_is_left_for_another_try(void **state
     rig_frame(rig, link, FRAME_URGENT, FRAME_STANDING, SPAN_LITERAL("nonsense"));
     assert_false(rig_link(rig, link)->open);
     rig_run(rig, 2000);
-    assert_non_null(ledger_dial_of(rig));
+    assert_non_null(rig_ledger_dial(rig, &rig->relays[0].id));
 }
 
 static void lost_links_and_failed_dials_are_tried_again(void **state) {
@@ -87,8 +75,8 @@ static void lost_links_and_failed_dials_are_tried_again(void **state) {
     uint64_t link = greeted(rig);
     rig_lost(rig, link);
     rig_run(rig, 2000);
-    assert_non_null(ledger_dial_of(rig));
-    rig_refuse(rig, ledger_dial_of(rig));
+    assert_non_null(rig_ledger_dial(rig, &rig->relays[0].id));
+    rig_refuse(rig, rig_ledger_dial(rig, &rig->relays[0].id));
     rig_run(rig, 2000);
     link = greeted(rig);
     assert_int_equal(rig_frame_count(rig, link, FRAME_GET_STANDING), 1);
