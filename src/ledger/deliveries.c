@@ -3,7 +3,8 @@
 //   epoch e      the relay gathers leaves: one an item whose recipient acknowledged it, receipts of epoch e
 //   epoch e+1    its batch: root and count of the strictly increasing leaves
 //                two blocks above the batch draws the sample
-//   until the end of e+2    every sampled leaf is opened: secret, neighbours, another relay's receipt
+//   until the end of e+2    every sampled leaf is opened: secret, neighbours, another relay's receipt;
+//                           an opening that shows a false or repeated leaf costs the stake at once
 //   last block of e+2       e is settled: what was not opened costs the stake, the others share the epoch's reward
 //
 // A leaf cannot be paid twice: it is of one relay, by its hash; of one epoch, by its receipt; once in a batch, by the
@@ -113,13 +114,32 @@ static bool neighbours_are_there(const struct delivery_record *delivery, const s
            (!opening->has_after || leaf_is_there(delivery, opening->index + 1, &opening->after));
 }
 
-static bool leaf_below(const struct tx_leaf *a, const struct tx_leaf *b) {
-    return memcmp(a->leaf.bytes, b->leaf.bytes, sizeof a->leaf.bytes) < 0;
+static bool leaf_below(const struct hash *a, const struct hash *b) {
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) < 0;
 }
 
 static bool is_increasing(const struct tx_opening *opening) {
-    return (!opening->has_before || leaf_below(&opening->before, &opening->leaf)) &&
-           (!opening->has_after || leaf_below(&opening->leaf, &opening->after));
+    return (!opening->has_before || leaf_below(&opening->before.leaf, &opening->leaf.leaf)) &&
+           (!opening->has_after || leaf_below(&opening->leaf.leaf, &opening->after.leaf));
+}
+
+// In order with all leaves that were opened before, so that a repeat far from its twin shows, too. Where the index is
+// the same, so is the leaf: both are under one root.
+static bool fits_opened(const struct delivery_record *delivery, uint32_t index, const struct hash *leaf) {
+    for (size_t i = 0; i < delivery->sample_count; i++) {
+        if ((delivery->opened >> i & 1) == 0 || delivery->sample[i] == index)
+            continue;
+        bool is_before = delivery->sample[i] < index;
+        if (!leaf_below(is_before ? &delivery->leaf[i] : leaf, is_before ? leaf : &delivery->leaf[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool all_fit_opened(const struct delivery_record *delivery, const struct tx_opening *opening) {
+    return fits_opened(delivery, opening->index, &opening->leaf.leaf) &&
+           (!opening->has_before || fits_opened(delivery, opening->index - 1, &opening->before.leaf)) &&
+           (!opening->has_after || fits_opened(delivery, opening->index + 1, &opening->after.leaf));
 }
 
 static bool is_of_secret(const struct tx_opening *opening, const struct relay_id *relay) {
@@ -146,15 +166,15 @@ enum tx_outcome opening_execute(struct execution *x, const struct tx *tx) {
         return TX_FAILED_SAMPLE;
     if (!leaf_is_there(&delivery, opening->index, &opening->leaf) || !neighbours_are_there(&delivery, opening))
         return TX_FAILED_PROOF;
-    if (!is_increasing(opening)) { // the relay's own root proves it a liar
+    // The relay's own root, under its own signature, proves it a liar: the leaves repeat or are none of its deliveries.
+    if (!is_increasing(opening) || !all_fit_opened(&delivery, opening) || !is_of_secret(opening, &relay)) {
         relay_slash(x, &relay, opening->epoch);
         return TX_DONE;
     }
-    if (!is_of_secret(opening, &relay))
-        return TX_FAILED_PROOF;
     if (!receipt_counts(x, opening))
         return TX_FAILED_RECEIPT;
     delivery.opened |= UINT64_C(1) << place;
+    delivery.leaf[place] = opening->leaf.leaf;
     state_set_delivery(x->overlay, opening->epoch, &relay, &delivery);
     return TX_DONE;
 }

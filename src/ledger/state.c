@@ -597,6 +597,10 @@ static uint64_t delivery_all(const struct delivery_record *record) {
     return record->sample_count >= 64 ? UINT64_MAX : (UINT64_C(1) << record->sample_count) - 1;
 }
 
+static bool is_opened(const struct delivery_record *record, size_t place) {
+    return (record->opened >> place & 1) != 0;
+}
+
 bool delivery_is_open(const struct delivery_record *record) {
     return record->sampled_height > 0 && record->opened == delivery_all(record);
 }
@@ -612,6 +616,9 @@ static void delivery_read(struct reader *r, struct delivery_record *record) {
         reader_fail(r);
     for (size_t i = 0; reader_ok(r) && i < record->sample_count; i++)
         record->sample[i] = read_u32(r);
+    for (size_t i = 0; reader_ok(r) && i < record->sample_count; i++)
+        if (is_opened(record, i))
+            read_bytes(r, record->leaf[i].bytes, sizeof record->leaf[i].bytes);
 }
 
 enum err state_delivery_decode(struct delivery_record *out, struct span value) {
@@ -647,6 +654,9 @@ size_t state_delivery_encode(uint8_t out[static DELIVERY_VALUE_BYTES_MAX], const
     write_u8(&w, record->sample_count);
     for (size_t i = 0; i < record->sample_count; i++)
         write_u32(&w, record->sample[i]);
+    for (size_t i = 0; i < record->sample_count; i++)
+        if (is_opened(record, i))
+            write_bytes(&w, record->leaf[i].bytes, sizeof record->leaf[i].bytes);
     return w.n;
 }
 

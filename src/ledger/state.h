@@ -120,9 +120,10 @@ struct delivery_record {
     uint64_t opened;         // bit i: sample[i] was opened
     uint8_t sample_count;
     uint32_t sample[SAMPLE_MAX];
+    struct hash leaf[SAMPLE_MAX]; // of those that were opened: what is opened later must be in order with it
 };
 
-#define DELIVERY_VALUE_BYTES_MAX (32 + 4 + 8 + 8 + 8 + 1 + SAMPLE_MAX * 4)
+#define DELIVERY_VALUE_BYTES_MAX (32 + 4 + 8 + 8 + 8 + 1 + SAMPLE_MAX * (4 + 32))
 
 // Drawn, and every leaf of it opened.
 bool delivery_is_open(const struct delivery_record *record);

@@ -535,18 +535,57 @@ static void what_a_slashed_relay_claimed_besides_goes_with_it(void **state) {
     assert_int_equal(delivery_of(rig, &second).count, 0);
 }
 
-static void a_leaf_without_its_secret_or_of_another_relay_is_not_opened(void **state) {
+static void assert_slashed_now(struct rig *rig, uint64_t pool) {
+    struct relay_record record;
+    assert_int_equal(rig_event(rig, LEDGER_RELAY_SLASHED)->amount, RIG_STAKE);
+    assert_false(rig_relay_state(rig, &record, 0));
+    assert_int_equal(rig_supply(rig).pool, pool + RIG_STAKE);
+    rig_end_epoch(rig);
+    rig_end_epoch(rig);
+    assert_int_equal(relay_balance(rig, 0), 0);
+}
+
+static void a_leaf_of_another_relay_slashes_when_it_is_opened(void **state) {
     struct rig *rig = *state;
-    struct batch batch, others;
-    deliver(rig, &batch, LEAVES);
+    struct batch others;
+    deliver(rig, &others, LEAVES);
     batch_make(&others, 1, 1, LEAVES);
     others.relay = 0; // relay 0 claims the leaves of relay 1
     struct delivery_record record = submit(rig, &others);
+    uint64_t pool = rig_supply(rig).pool;
     struct tx tx = opening_tx(rig, &others, record.sample[0], 1);
-    assert_int_equal(paid(rig, tx), TX_FAILED_PROOF);
-    tx = opening_tx(rig, &others, record.sample[0], 1);
+    assert_int_equal(rig_one(rig, &tx), TX_DONE); // for nothing: it has nothing to pay with
+    assert_slashed_now(rig, pool);
+}
+
+static void a_leaf_without_its_secret_slashes_when_it_is_opened(void **state) {
+    struct rig *rig = *state;
+    struct batch batch;
+    deliver(rig, &batch, LEAVES);
+    struct delivery_record record = submit(rig, &batch);
+    uint64_t pool = rig_supply(rig).pool;
+    struct tx tx = opening_tx(rig, &batch, record.sample[0], 1);
     tx.opening.secret[5] ^= 1;
-    assert_int_equal(paid(rig, tx), TX_FAILED_PROOF);
+    assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    assert_slashed_now(rig, pool);
+}
+
+// Anybody can sign an opening in its own name; the batch of another is not touched by it.
+static void nobody_opens_another_relays_leaves(void **state) {
+    struct rig *rig = *state;
+    struct relay_record record;
+    struct batch batch;
+    deliver(rig, &batch, LEAVES);
+    struct delivery_record delivery = submit(rig, &batch);
+    struct tx tx = opening_tx(rig, &batch, delivery.sample[0], 1);
+    tx.sender = rig->accounts[0];
+    tx.nonce = rig_account_state(rig, &rig->accounts[0]).nonce;
+    tx.opening.secret[5] ^= 1;
+    tx.opening.set.relays[0] = (struct relay_id){{0}};
+    memcpy(tx.opening.set.relays[0].bytes, tx.sender.bytes, 32);
+    tx.fee = RIG_FEE;
+    assert_int_equal(rig_one(rig, &tx), TX_FAILED_EPOCH);
+    assert_true(rig_relay_state(rig, &record, 0));
 }
 
 static void an_opening_shows_both_neighbours_in_their_places(void **state) {
@@ -599,6 +638,45 @@ static void a_repeated_leaf_slashes_when_it_is_opened(void **state) {
     rig_end_epoch(rig);
     rig_end_epoch(rig);
     assert_int_equal(relay_balance(rig, 0), 0);
+}
+
+// Both halves are in order and the same: no opening alone shows it, two do.
+static void a_repeat_far_from_its_twin_slashes_with_the_opening_that_shows_it(void **state) {
+    struct rig *rig = *state;
+    struct relay_record record;
+    struct batch batch;
+    deliver(rig, &batch, LEAVES);
+    for (size_t i = 0; i < LEAVES / 2; i++) {
+        batch.leaves[LEAVES / 2 + i] = batch.leaves[i];
+        memcpy(batch.secrets[LEAVES / 2 + i], batch.secrets[i], DELIVERY_SECRET_BYTES);
+    }
+    struct delivery_record delivery = submit(rig, &batch);
+    uint64_t pool = rig_supply(rig).pool;
+    size_t opened = 0;
+    while (opened < delivery.sample_count && rig_event(rig, LEDGER_RELAY_SLASHED) == NULL) {
+        struct tx tx = opening_tx(rig, &batch, delivery.sample[opened++], 1);
+        assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    }
+    assert_true(opened > 1); // the first was in order
+    assert_false(rig_relay_state(rig, &record, 0));
+    assert_slashed_now(rig, pool);
+}
+
+// All leaves of a batch that is in order fit, whatever the order in which they are opened.
+static void an_honest_batch_is_opened_in_any_order(void **state) {
+    struct rig *rig = *state;
+    struct batch batch;
+    deliver(rig, &batch, 3); // neighbours are samples themselves
+    struct delivery_record delivery = submit(rig, &batch);
+    for (size_t i = delivery.sample_count; i-- > 0;) {
+        struct tx tx = opening_tx(rig, &batch, delivery.sample[i], 1);
+        assert_int_equal(rig_one(rig, &tx), TX_DONE);
+        assert_null(rig_event(rig, LEDGER_RELAY_SLASHED));
+    }
+    delivery = delivery_of(rig, &batch);
+    assert_true(delivery_is_open(&delivery));
+    for (size_t i = 0; i < delivery.sample_count; i++)
+        assert_memory_equal(delivery.leaf[i].bytes, batch.leaves[delivery.sample[i]].bytes, 32);
 }
 
 static void the_same_deliveries_are_not_paid_for_another_epoch(void **state) {
@@ -663,10 +741,14 @@ int main(void) {
         RIG(a_second_batch_fails_even_if_it_pays),
         RIG(a_relay_that_has_retired_has_no_later_deliveries),
         RIG(what_a_slashed_relay_claimed_besides_goes_with_it),
-        RIG(a_leaf_without_its_secret_or_of_another_relay_is_not_opened),
+        RIG(a_leaf_of_another_relay_slashes_when_it_is_opened),
+        RIG(a_leaf_without_its_secret_slashes_when_it_is_opened),
+        RIG(nobody_opens_another_relays_leaves),
         RIG(an_opening_shows_both_neighbours_in_their_places),
         RIG(a_receipt_is_of_that_epoch_and_of_a_listed_relay),
         RIG(a_repeated_leaf_slashes_when_it_is_opened),
+        RIG(a_repeat_far_from_its_twin_slashes_with_the_opening_that_shows_it),
+        RIG(an_honest_batch_is_opened_in_any_order),
         RIG(the_same_deliveries_are_not_paid_for_another_epoch),
         RIG(the_pool_pays_no_more_than_it_has),
     };

@@ -12,6 +12,10 @@
 #define RELAYS 6    // ids that transactions name
 #define KEYS 8      // consensus keys that they name
 
+static int compare_hashes(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(struct hash));
+}
+
 static void draw_account(struct account_id *id, struct rng *rng) {
     *id = rng_below(rng, 4) == 0 ? rig_relay_account((unsigned)rng_below(rng, RELAYS))
                                  : rig_account((unsigned)rng_below(rng, RIG_ACCOUNTS + 2));
@@ -37,31 +41,72 @@ static void draw_relay_body(struct tx *tx, struct rig *rig, struct rng *rng) {
     }
 }
 
-// A batch of a single leaf, or its opening with the receipt of another relay, listed or not.
-static struct tx draw_delivery(struct rig *rig, struct rng *rng, enum tx_kind kind) {
+#define LEAVES_MOST 4
+
+// The leaves of a relay's batch of an epoch, a function of the two: one, some in order, or some of which the first
+// comes again at the end, which only two openings show. Returns their number.
+static uint32_t leaves_of(struct hash leaves[static LEAVES_MOST], const struct relay_id *id, uint32_t epoch) {
+    uint32_t count = 1 + (id->bytes[7] + epoch) % LEAVES_MOST;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t secret[DELIVERY_SECRET_BYTES] = {(uint8_t)i};
+        delivery_leaf_of(&leaves[i], secret, id);
+    }
+    qsort(leaves, count, sizeof leaves[0], compare_hashes);
+    if (count > 2 && epoch % 2 == 0)
+        leaves[count - 1] = leaves[0];
+    return count;
+}
+
+static void fill_secret(struct tx_opening *opening, const struct relay_id *id) {
+    for (uint8_t i = 0; i < LEAVES_MOST; i++) {
+        struct hash leaf;
+        uint8_t secret[DELIVERY_SECRET_BYTES] = {i};
+        delivery_leaf_of(&leaf, secret, id);
+        if (compare_hashes(&leaf, &opening->leaf.leaf) == 0)
+            memcpy(opening->secret, secret, sizeof secret);
+    }
+}
+
+static struct tx_leaf leaf_at(struct hash path[static MERKLE_PATH_MAX], const struct hash *leaves, uint32_t count,
+                              uint32_t index) {
+    return (struct tx_leaf){leaves[index], {path, merkle_prove(path, leaves, count, index)}};
+}
+
+// A batch, honest or with a repeat, or an opening of one of its leaves, some without the secret, with the receipt of
+// another relay, listed or not. The opening is queued at once: its paths are in `paths`.
+static struct tx draw_delivery(struct rig *rig, struct rng *rng, enum tx_kind kind,
+                               struct hash paths[3][MERKLE_PATH_MAX]) {
     unsigned relay = (unsigned)rng_below(rng, RELAYS);
     const struct relay_id id = rig_relay(relay);
     struct tx tx = rig_of_relay(rig, kind, relay);
-    uint8_t secret[DELIVERY_SECRET_BYTES] = {7};
-    struct hash leaf;
-    uint32_t epoch = rig_epoch(rig);
-    delivery_leaf_of(&leaf, secret, &id);
+    struct hash leaves[LEAVES_MOST];
+    uint32_t now = rig_epoch(rig);
+    uint32_t epoch = now - 1 - (kind == TX_OPENING && now > 2 ? (uint32_t)rng_below(rng, 2) : 0);
+    uint32_t count = leaves_of(leaves, &id, epoch);
     if (kind == TX_DELIVERY_BATCH) {
-        tx.delivery_batch.epoch = epoch - 1;
-        tx.delivery_batch.count = 1;
-        merkle_root(&tx.delivery_batch.root, &leaf, 1);
+        tx.delivery_batch = (struct tx_delivery_batch){.epoch = epoch, .count = count};
+        merkle_root(&tx.delivery_batch.root, leaves, count);
         return tx;
     }
-    tx.opening.epoch = epoch - 1 - (epoch > 2 ? (uint32_t)rng_below(rng, 2) : 0);
-    tx.opening.leaf.leaf = leaf;
-    memcpy(tx.opening.secret, secret, sizeof secret);
-    tx.opening.set = (struct replica_set){tx.opening.epoch, 2, {id, rig_relay((relay + 1) % RELAYS)}};
-    tx.opening.signer = 1;
+    struct tx_opening *opening = &tx.opening;
+    opening->epoch = epoch;
+    opening->index = (uint32_t)rng_below(rng, count);
+    opening->leaf = leaf_at(paths[0], leaves, count, opening->index);
+    opening->has_before = opening->index > 0;
+    opening->has_after = opening->index + 1 < count;
+    if (opening->has_before)
+        opening->before = leaf_at(paths[1], leaves, count, opening->index - 1);
+    if (opening->has_after)
+        opening->after = leaf_at(paths[2], leaves, count, opening->index + 1);
+    if (rng_below(rng, 20) > 0)
+        fill_secret(opening, &id);
+    opening->set = (struct replica_set){epoch, 2, {id, rig_relay((relay + 1) % RELAYS)}};
+    opening->signer = 1;
     return tx;
 }
 
 // One that has a chance: some of a relay's own go without a fee.
-static struct tx draw_tx(struct rig *rig, struct rng *rng) {
+static struct tx draw_tx(struct rig *rig, struct rng *rng, struct hash paths[3][MERKLE_PATH_MAX]) {
     enum tx_kind kind = (enum tx_kind)(TX_TRANSFER + rng_below(rng, TX_EVIDENCE));
     struct account_id sender;
     draw_account(&sender, rng);
@@ -89,7 +134,7 @@ static struct tx draw_tx(struct rig *rig, struct rng *rng) {
         break;
     case TX_DELIVERY_BATCH:
     case TX_OPENING:
-        return draw_delivery(rig, rng, kind);
+        return draw_delivery(rig, rng, kind, paths);
     case TX_EVIDENCE:
         return rig_evidence(rig, (unsigned)rng_below(rng, KEYS), 1 + rng_below(rng, rig->height + 1));
     }
@@ -103,7 +148,8 @@ static void draw_block(struct rig *rig, const struct block_header *header, struc
     bool taken[TXS_MOST];
     size_t kept = 0;
     for (size_t count = rng_below(rng, TXS_MOST); count > 0; count--) {
-        struct tx tx = draw_tx(rig, rng);
+        struct hash paths[3][MERKLE_PATH_MAX];
+        struct tx tx = draw_tx(rig, rng, paths);
         rig_queue(rig, &tx);
     }
     struct overlay *overlay = overlay_over_kv(rig->kv);
@@ -209,6 +255,7 @@ static size_t one_block(struct rig *rig, struct rng *rng) {
 struct seen {
     unsigned outcomes[TX_REFUSED_EVIDENCE + 1];
     unsigned events[LEDGER_RELAY_GONE + 1];
+    unsigned slashed_at_once; // by an opening, before the epoch's settlement
 };
 
 static void note(struct seen *seen, const struct rig *rig, size_t tx_count) {
@@ -216,10 +263,12 @@ static void note(struct seen *seen, const struct rig *rig, size_t tx_count) {
         seen->outcomes[rig->outcomes[i]]++;
     for (size_t i = 0; i < rig->event_count; i++)
         seen->events[rig->events[i].kind]++;
+    if (rig_event(rig, LEDGER_RELAY_SLASHED) != NULL && rig_event(rig, LEDGER_EPOCH_BEGINS) == NULL)
+        seen->slashed_at_once++;
 }
 
 static void run(enum consensus consensus) {
-    struct seen seen = {{0}, {0}};
+    struct seen seen = {0};
     for (uint64_t seed = 0; seed < ROUNDS; seed++) {
         struct rng rng = rng_of_seed(seed);
         struct rig *rig = rig_new(consensus);
@@ -229,6 +278,7 @@ static void run(enum consensus consensus) {
         rig_free(rig);
     }
     assert_true(seen.outcomes[TX_DONE] > 1000);
+    assert_true(seen.slashed_at_once > 10);
     for (size_t kind = 0; kind <= LEDGER_RELAY_GONE; kind++) {
         if (seen.events[kind] == 0)
             fail_msg("event %zu never happened", kind);
