@@ -204,6 +204,15 @@ void profile_close(struct profile_session *session) {
     *session = (struct profile_session){0};
 }
 
+enum err profile_genesis(struct genesis *out, struct buf *text, const char *path, struct buf *why) {
+    unsigned line = 0;
+    enum err err = file_read(text, path, GENESIS_BYTES_MAX, why);
+    if (err == OK && genesis_parse(out, buf_span(text), &line) != OK) {
+        err = testnet_fail(why, ERR_MALFORMED, "%s:%u: not as a genesis file should be", path, line);
+    }
+    return err;
+}
+
 enum err profile_call(struct profile_session *session, json_t **json, const char *method, const char *path,
                       const json_t *body, struct buf *why) {
     char url[1024];

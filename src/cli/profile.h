@@ -34,6 +34,8 @@ enum err profile_passphrase(struct buf *out, const struct profile_options *optio
 // Finds or starts the node. OK when its API answers; wait_ready: when it can send and receive.
 enum err profile_open(struct profile_session *session, const struct profile_options *options, bool wait_ready,
                       struct buf *why);
+// A genesis file: what it says, and its text, which is appended. ERR_MALFORMED with the place in `why`.
+enum err profile_genesis(struct genesis *out, struct buf *text, const char *path, struct buf *why);
 void profile_close(struct profile_session *session); // ends a node that profile_open started, cleanly
 // A call of the node's API; a refusal is ERR_NOT_FOUND (404) or ERR_REFUSED with its reason in `why`. *json is the
 // caller's.

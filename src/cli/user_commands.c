@@ -354,14 +354,10 @@ static enum err write_profile(const char *dir, const char *genesis, const uint8_
     char config[1024];
     struct buf text = {0};
     struct genesis parsed;
-    unsigned line = 0;
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         return testnet_fail(why, ERR_IO, "cannot make %s: %s", dir, strerror(errno));
     }
-    enum err err = file_read(&text, genesis, GENESIS_BYTES_MAX, why);
-    if (err == OK && genesis_parse(&parsed, buf_span(&text), &line) != OK) {
-        err = testnet_fail(why, ERR_MALFORMED, "%s:%u: not as a genesis file should be", genesis, line);
-    }
+    enum err err = profile_genesis(&parsed, &text, genesis, why);
     snprintf(path, sizeof(path), "%s/account.sotto", dir);
     if (err == OK) {
         err = account_file_write(path, seed, passphrase, ACCOUNT_HUMAN_PASSPHRASE, why);

@@ -1,6 +1,7 @@
 // sotto validator: who decides, and how to take part.
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -69,17 +70,38 @@ static int vote_main(int argc, char **argv) {
     return sending_finish(&sending, err, &why);
 }
 
+// The consensus key that the stake stands for, and that it agrees: by its key file, or by a proof made where that is.
+static enum err take_validator(struct tx *tx, const char *validator, const char *proof, struct buf *why) {
+    struct sign_secret secret;
+    if (proof == NULL) {
+        enum err err = key_secret(&secret, &tx->stake.key, validator, why);
+        if (err == OK) {
+            tx_prove_key(tx, &secret);
+        }
+        wipe(&secret, sizeof(secret));
+        return err;
+    }
+    if (hex_decode(tx->stake.proof.bytes, sizeof(tx->stake.proof.bytes), proof) != OK) {
+        return testnet_fail(why, ERR_INVALID, "--proof is what `sotto validator proof` prints: 128 hexadecimal digits");
+    }
+    return key_named(&tx->stake.key, validator, why);
+}
+
 static int stake_main(int argc, char **argv) {
     struct sending_options sending_options = {.nonce = NONCE_NEXT};
-    const char *validator = NULL;
+    const char *validator = NULL, *proof = NULL;
     const struct option options[] = {
-        {"validator", "KEY", "the consensus key that it stands for, or its file (the sender's)", .text = &validator},
+        {"validator", "FILE", "the validator's key file (the sender's), or with --proof its key", .text = &validator},
+        {"proof", "HEX", "that the validator's key agrees, as `sotto validator proof` prints it", .text = &proof},
         SENDING_OPTIONS(sending_options),
         NO_MORE};
     if (options_parse(argc, argv, options, "sotto validator stake --key FILE [options] AMOUNT",
                       "Stakes grains for a validator (networks with consensus pos): its power from the next epoch on.\n"
-                      "A validator that signs two blocks of one height loses stake.\n\n"
-                      "  sotto validator stake --key operator.key --validator 77ab...01 100SOT") != 1) {
+                      "A validator that signs two blocks of one height loses stake. The validator's key has to agree:\n"
+                      "give its file, or have `sotto validator proof` make the proof on the machine where it is.\n\n"
+                      "  sotto validator stake --key operator.key --validator validator.key 100SOT\n"
+                      "  sotto validator stake --key operator.key --validator 77ab...01 --proof 5d02...3c 100SOT") !=
+        1) {
         fprintf(stderr, "sotto: an amount such as 100SOT is wanted\n");
         return STATUS_USAGE;
     }
@@ -88,12 +110,53 @@ static int stake_main(int argc, char **argv) {
     enum err err = sending_begin(&sending, &sending_options, &why);
     if (err == OK) {
         sending.tx.kind = TX_STAKE;
-        err = key_named(&sending.tx.stake.key, validator == NULL ? sending_options.key : validator, &why);
+        err = take_validator(&sending.tx, validator == NULL ? sending_options.key : validator, proof, &why);
     }
     if (err == OK) {
         err = sending_amount(&sending.tx.stake.amount, argv[1], &why);
     }
     return sending_finish(&sending, err, &why);
+}
+
+static enum err print_proof(struct tx *tx, const char *validator, struct buf *why) {
+    char hex[2 * sizeof(tx->stake.proof.bytes) + 1];
+    enum err err = take_validator(tx, validator, NULL, why);
+    if (err == OK) {
+        hex_encode(hex, SPAN_OF(tx->stake.proof.bytes));
+        puts(hex);
+    }
+    return err;
+}
+
+static int proof_main(int argc, char **argv) {
+    const char *genesis_path = NULL;
+    const struct option options[] = {{"genesis", "FILE", "the network's genesis file", .text = &genesis_path}, NO_MORE};
+    if (options_parse(
+            argc, argv, options, "sotto validator proof --genesis FILE VALIDATOR OPERATOR",
+            "Prints the proof by which this validator's key agrees that an operator stakes with it\n"
+            "(networks with consensus pos). VALIDATOR is its key file; OPERATOR the account, or its key file.\n"
+            "It needs no node, and is of use to that operator in that network only.\n\n"
+            "  sotto validator proof --genesis network.sotto validator.key 5f0c...9a") != 2 ||
+        genesis_path == NULL) {
+        fprintf(stderr, "sotto: --genesis FILE, the validator's key file and the operator's account are wanted\n");
+        return STATUS_USAGE;
+    }
+    struct tx tx = {.kind = TX_STAKE};
+    struct genesis *genesis = NEW(struct genesis);
+    struct sign_public operator;
+    struct buf why = {0}, text = {0};
+    enum err err = profile_genesis(genesis, &text, genesis_path, &why);
+    if (err == OK) {
+        err = key_named(&operator, argv[2], &why);
+    }
+    if (err == OK) {
+        tx.network = genesis->network;
+        memcpy(tx.sender.bytes, operator.bytes, sizeof(operator.bytes));
+        err = print_proof(&tx, argv[1], &why);
+    }
+    buf_free(&text);
+    free(genesis);
+    return err == OK ? 0 : output_error(&why);
 }
 
 static int unstake_main(int argc, char **argv) {
@@ -120,6 +183,7 @@ static const struct command commands[] = {
     {"list", "", "who votes on the next block", list_main},
     {"vote", "VALIDATOR", "to add, change or remove one (poa)", vote_main},
     {"stake", "AMOUNT", "for a validator (pos)", stake_main},
+    {"proof", "VALIDATOR OPERATOR", "that its key agrees to that operator's stake (pos)", proof_main},
     {"unstake", "AMOUNT", "takes it back (pos)", unstake_main},
     {NULL, NULL, NULL, NULL},
 };

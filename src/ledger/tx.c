@@ -10,6 +10,7 @@
 #define TX_VERSION 1
 #define TX_DOMAIN "sotto tx 1"
 #define REGISTER_DOMAIN "sotto register 1"
+#define STAKE_DOMAIN "sotto stake 1"
 #define SIGNATURE_BYTES 64
 #define OPENING_BEFORE 1
 #define OPENING_AFTER 2
@@ -29,11 +30,13 @@ static void read_transfer(struct reader *r, struct tx *tx) {
 static void write_stake(struct writer *w, const struct tx *tx) {
     write_bytes(w, tx->stake.key.bytes, sizeof tx->stake.key.bytes);
     write_u64(w, tx->stake.amount);
+    write_bytes(w, tx->stake.proof.bytes, sizeof tx->stake.proof.bytes);
 }
 
 static void read_stake(struct reader *r, struct tx *tx) {
     read_bytes(r, tx->stake.key.bytes, sizeof tx->stake.key.bytes);
     tx->stake.amount = read_u64(r);
+    read_bytes(r, tx->stake.proof.bytes, sizeof tx->stake.proof.bytes);
 }
 
 static void write_unstake(struct writer *w, const struct tx *tx) {
@@ -267,6 +270,20 @@ static enum err register_verify(const struct tx *tx) {
     return verify_parts(&tx->register_relay.cosignature, &relay, REGISTER_DOMAIN, &cosigned.span, 1);
 }
 
+// What a consensus key signs for the account that stakes with it: network, sender, key.
+#define STAKE_PARTS 3
+static void stake_parts(struct span parts[static STAKE_PARTS], const struct tx *tx) {
+    parts[0] = SPAN_OF(tx->network.bytes);
+    parts[1] = SPAN_OF(tx->sender.bytes);
+    parts[2] = SPAN_OF(tx->stake.key.bytes);
+}
+
+static enum err stake_verify(const struct tx *tx) {
+    struct span parts[STAKE_PARTS];
+    stake_parts(parts, tx);
+    return verify_parts(&tx->stake.proof, &tx->stake.key, STAKE_DOMAIN, parts, STAKE_PARTS);
+}
+
 static enum err opening_verify(const struct tx *tx) {
     const struct tx_opening *body = &tx->opening;
     uint8_t commitment[ITEM_COMMITMENT_BYTES];
@@ -300,7 +317,7 @@ static const struct kind {
     enum fee_rule fee;
 } kinds[] = {
     [TX_TRANSFER] = {"transfer", write_transfer, read_transfer, transfer_valid, no_signature_inside, FEE_ASKED},
-    [TX_STAKE] = {"stake", write_stake, read_stake, stake_valid, no_signature_inside, FEE_ASKED},
+    [TX_STAKE] = {"stake", write_stake, read_stake, stake_valid, stake_verify, FEE_ASKED},
     [TX_UNSTAKE] = {"unstake", write_unstake, read_unstake, unstake_valid, no_signature_inside, FEE_ASKED},
     [TX_REGISTER_RELAY] = {"register_relay", write_register, read_register, register_valid, register_verify, FEE_ASKED},
     [TX_UPDATE_RELAY] = {"update_relay", write_update, read_update, always_valid, no_signature_inside, FEE_OR_NONE},
@@ -386,6 +403,13 @@ void tx_cosign(struct tx *tx, const struct sign_secret *relay) {
     struct cosigned cosigned;
     cosigned_make(&cosigned, tx);
     sign_parts(&tx->register_relay.cosignature, relay, REGISTER_DOMAIN, &cosigned.span, 1);
+}
+
+void tx_prove_key(struct tx *tx, const struct sign_secret *key) {
+    ASSERT(tx->kind == TX_STAKE);
+    struct span parts[STAKE_PARTS];
+    stake_parts(parts, tx);
+    sign_parts(&tx->stake.proof, key, STAKE_DOMAIN, parts, STAKE_PARTS);
 }
 
 void tx_sign(struct tx *tx, const struct sign_secret *sender) {

@@ -3,7 +3,7 @@
 //   version 1 | network 32 | kind 1 | sender 32 | nonce 8 | fee 8 | body length 2 | body | signature 64
 //
 //   1 transfer        to 32 | amount 8
-//   2 stake           consensus key 32 | amount 8
+//   2 stake           consensus key 32 | amount 8 | proof of possession 64
 //   3 unstake         amount 8
 //   4 register_relay  relay 32 | address | onion keys | stake 8 | deposit 8 | co-signature of the relay 64
 //   5 update_relay    address | onion keys                                             sender: the relay
@@ -53,6 +53,7 @@ struct tx_transfer {
 struct tx_stake {
     struct sign_public key; // under which the sender validates
     uint64_t amount;
+    struct signature proof; // the key's: "sotto stake 1", network, sender, key
 };
 
 struct tx_unstake {
@@ -132,6 +133,8 @@ void tx_id_of(struct tx_id *out, struct span bytes);                     // of a
 
 // Fills the relay's co-signature of a registration, whose sender and nonce are final. Comes before tx_sign.
 void tx_cosign(struct tx *tx, const struct sign_secret *relay);
+// Fills the proof of a stake, whose network, sender and key are final, with the consensus key's secret. Before tx_sign.
+void tx_prove_key(struct tx *tx, const struct sign_secret *key);
 void tx_sign(struct tx *tx, const struct sign_secret *sender); // fills the signature
 
 // What a network asks of every transaction.
@@ -144,7 +147,8 @@ struct tx_rules {
 // below the least (relays' updates, batches and openings may have none: the state says which are free), an opening
 // whose receipt is not of another relay of a set with the sender in it, evidence that is not all zero beside its body.
 enum err tx_check(const struct tx *tx, const struct tx_rules *rules);
-// ERR_AUTH unless all its signatures are right: the sender's, and by kind the relay's, the receipt's, the accused's.
+// ERR_AUTH unless all its signatures are right: the sender's, and by kind the consensus key's, the relay's, the
+// receipt's, the accused's.
 enum err tx_verify(const struct tx *tx);
 
 #endif

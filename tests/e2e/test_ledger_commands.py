@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import ed25519_oracle  # noqa: E402
 
 TOKEN = "t" * 64
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "spec", "vectors")
 NETWORK = "ab" * 32
 OTHER = "cd" * 32
 HEAD_BYTES = 1 + 32 + 1 + 32 + 8 + 8 + 2
@@ -232,11 +233,37 @@ class LedgerCommands(unittest.TestCase):
         _, tx = self.send("validator", "vote", "--remove", OTHER)
         self.assertEqual(tx["body"], bytes.fromhex(OTHER) + struct.pack(">QQ", 0, 20000))
 
-    def test_stake_stands_for_the_sender_or_another_key(self):
+    def test_stake_stands_for_the_sender_or_another_key_that_agrees(self):
+        def is_proven(tx):
+            agreed = bytes.fromhex(NETWORK) + tx["sender"] + tx["body"][:32]
+            return is_signed(tx["body"][:32], "sotto stake 1", agreed, tx["body"][40:])
         _, tx = self.send("validator", "stake", "100SOT")
-        self.assertEqual((tx["kind"], tx["body"]), (2, bytes.fromhex(self.account) + struct.pack(">Q", 100000000)))
-        _, tx = self.send("validator", "stake", "--validator", OTHER, "1SOT")
-        self.assertEqual(tx["body"][:32].hex(), OTHER)
+        self.assertEqual((tx["kind"], tx["body"][:40]), (2, bytes.fromhex(self.account) + struct.pack(">Q", 100000000)))
+        self.assertTrue(is_proven(tx))
+        path = os.path.join(self.root, "validator.key")
+        validator = sotto("keys", "node", path).stdout.strip()
+        _, tx = self.send("validator", "stake", "--validator", path, "1SOT")
+        self.assertEqual(tx["body"][:32].hex(), validator)
+        self.assertTrue(is_proven(tx))
+        result, _ = self.send("validator", "stake", "--validator", validator, "1SOT", check=False)
+        self.assertEqual(result.returncode, 1)  # its secret is wanted, or a proof
+        self.send("validator", "stake", "--validator", validator, "--proof", tx["body"][40:].hex(), "2SOT")
+        self.assertTrue(is_proven(transaction(self.node.submitted[-1])))
+        result, _ = self.send("validator", "stake", "--validator", validator, "--proof", "5d02", "2SOT", check=False)
+        self.assertIn("sotto validator proof", result.stderr)
+
+    def test_a_validator_s_key_agrees_to_a_stake_without_a_node(self):
+        genesis = os.path.join(VECTORS, "genesis.json")
+        with open(genesis, encoding="ascii") as file:
+            case = json.load(file)["networks"][0]
+        path = os.path.join(self.root, "network.sotto")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(case["text"])
+        proof = bytes.fromhex(sotto("validator", "proof", "--genesis", path, self.key, OTHER).stdout.strip())
+        key = bytes.fromhex(self.account)
+        self.assertTrue(is_signed(key, "sotto stake 1", bytes.fromhex(case["network"]) + bytes.fromhex(OTHER) + key, proof))
+
+    def test_unstaking_names_only_an_amount(self):
         _, tx = self.send("validator", "unstake", "1SOT")
         self.assertEqual((tx["kind"], tx["body"]), (3, struct.pack(">Q", 1000000)))
 
@@ -292,7 +319,7 @@ class LedgerCommands(unittest.TestCase):
 
     def test_help_teaches_by_example(self):
         for group, commands in {"tx": ["send", "show"], "chain": ["head", "block"], "account": ["new", "show", "history"],
-                                "validator": ["vote", "stake", "unstake"],
+                                "validator": ["vote", "stake", "proof", "unstake"],
                                 "relay": ["show", "register", "retire"]}.items():
             for command in commands:
                 text = sotto(group, command, "--help").stdout

@@ -70,6 +70,11 @@ def register(relay_seed, network, sender, nonce, host, port, onion, stake, depos
     return body + sign(relay_seed, "sotto register 1", network, sender, u64(nonce), body)
 
 
+def stake(key_seed, network, sender, amount):
+    key = ed25519.public_of(key_seed)
+    return key + u64(amount) + sign(key_seed, "sotto stake 1", network, sender, key)
+
+
 def delivery_leaf(secret, relay):
     return H("sotto delivery leaf 1", secret, relay)
 

@@ -64,6 +64,10 @@ def registration(nonce=4, stake=5000000, deposit=7):
     return o.register(RELAY, NETWORK, ed25519.public_of(SENDER), nonce, "relay.example", 7070, ONION, stake, deposit)
 
 
+def staked(sender=SENDER, network=NETWORK):
+    return o.stake(EQUAL[0][0], network, ed25519.public_of(sender), o.GRAINS_MAX)
+
+
 def of_sender(kind, body, nonce=4, fee=10):
     return o.transaction(SENDER, NETWORK, kind, nonce, fee, body)
 
@@ -78,7 +82,7 @@ UPDATE_BODY = u8(5) + b"a.b.c" + u16(443) + ONION
 
 def transactions():
     yield "transfer", TRANSFER
-    yield "stake", of_sender(o.STAKE, ed25519.public_of(EQUAL[0][0]) + u64(o.GRAINS_MAX))
+    yield "stake", of_sender(o.STAKE, staked())
     yield "unstake", of_sender(o.UNSTAKE, u64(1), fee=o.GRAINS_MAX)
     yield "register_relay", of_sender(o.REGISTER, registration())
     yield "update_relay", of_relay(o.UPDATE, UPDATE_BODY)
@@ -113,6 +117,7 @@ def refused_transactions():
     yield "an onion key of zeros", of_relay(o.UPDATE, UPDATE_BODY[:-32] + bytes(32))
     yield "a batch of nothing", of_relay(o.BATCH, u32(77) + drawn("root") + u32(0))
     body, start = opened(2), 8 + 33 + 3 * 32  # where the neighbours' byte stands
+    yield "a stake without a proof of possession", of_sender(o.STAKE, staked()[:40])
     yield "unknown neighbours", of_relay(o.OPENING, with_byte(body, start, 7))
     yield "a neighbour before the first", of_relay(o.OPENING, body[:4] + u32(0) + body[8:])
     yield "a path of 33", of_relay(o.OPENING, body[:40] + u8(33) + bytes(33 * 32) + body[41 + 3 * 32 :])
@@ -130,6 +135,9 @@ def invalid_transactions():
     yield "a low fee where none is needed", of_relay(o.UPDATE, UPDATE_BODY, fee=1)
     yield "stake and deposit of more than there is", of_sender(o.REGISTER, registration(stake=o.GRAINS_MAX, deposit=1))
     yield "too much power", of_sender(o.VALIDATOR_VOTE, drawn("key") + u64(2**60) + u64(1))
+    yield "a proof of possession for another sender", of_sender(o.STAKE, staked(sender=OTHER))
+    yield "a proof of possession for another network", of_sender(o.STAKE, staked(network=drawn("elsewhere")))
+    yield "a stake with another's key", of_sender(o.STAKE, OTHER_ID + staked()[32:])
     yield "a co-signature for another nonce", of_sender(o.REGISTER, registration(nonce=5))
     yield "the relay's own receipt", of_relay(o.OPENING, opened(2, signer=0))
     yield "a set without the sender", of_relay(o.OPENING, opened(2, relays=[drawn("a"), OTHER_ID]))

@@ -97,8 +97,9 @@ static inline void body_draw(struct drawn *drawn, struct rng *rng) {
         tx->transfer.amount = amount_draw(rng);
         break;
     case TX_STAKE:
-        rng_bytes(rng, tx->stake.key.bytes, sizeof tx->stake.key.bytes);
+        sign_key_new(&drawn->other, &tx->stake.key, rng);
         tx->stake.amount = amount_draw(rng);
+        tx_prove_key(tx, &drawn->other);
         break;
     case TX_UNSTAKE:
         tx->unstake.amount = amount_draw(rng);

@@ -282,7 +282,7 @@ static void evidence_against_a_validator_that_left_still_counts(void **state) {
 static void stake_means_nothing_where_authorities_vote(void **state) {
     struct rig *rig = *state;
     struct tx tx = rig_tx(rig, TX_STAKE, &rig->accounts[5]);
-    tx.stake = (struct tx_stake){rig_key(50), RIG_STAKE};
+    tx.stake = (struct tx_stake){.key = rig_key(50), .amount = RIG_STAKE};
     assert_int_equal(rig_one(rig, &tx), TX_FAILED_CONSENSUS);
     tx = rig_tx(rig, TX_UNSTAKE, &rig->accounts[0]);
     tx.unstake.amount = 1;
@@ -293,7 +293,7 @@ static void stake_means_nothing_where_authorities_vote(void **state) {
 
 static enum tx_outcome stake(struct rig *rig, unsigned account, unsigned key, uint64_t amount) {
     struct tx tx = rig_tx(rig, TX_STAKE, &rig->accounts[account]);
-    tx.stake = (struct tx_stake){rig_key(key), amount};
+    tx.stake = (struct tx_stake){.key = rig_key(key), .amount = amount};
     return rig_one(rig, &tx);
 }
 

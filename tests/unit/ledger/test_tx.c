@@ -176,6 +176,30 @@ static void a_registration_needs_the_relay_for_this_sender_and_nonce(void **stat
     assert_int_equal(tx_verify(&drawn.tx), OK);
 }
 
+// Nobody stakes for another's consensus key, nor with a proof that was made for another account.
+static void a_stake_needs_the_consensus_key_for_this_sender(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(6);
+    struct drawn drawn, other;
+    tx_draw(&drawn, TX_STAKE, &rng);
+    tx_draw(&other, TX_STAKE, &rng);
+    struct tx stolen = other.tx;
+    stolen.network = drawn.tx.network;
+    stolen.stake = drawn.tx.stake; // key and proof as they were seen in a block
+    tx_sign(&stolen, &other.sender);
+    assert_int_equal(tx_verify(&stolen), ERR_AUTH);
+    tx_prove_key(&stolen, &other.sender); // not the key's
+    tx_sign(&stolen, &other.sender);
+    assert_int_equal(tx_verify(&stolen), ERR_AUTH);
+    drawn.tx.nonce++; // more of it later, by the same proof
+    drawn.tx.stake.amount = 7;
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), OK);
+    drawn.tx.network.bytes[3] ^= 1;
+    tx_sign(&drawn.tx, &drawn.sender);
+    assert_int_equal(tx_verify(&drawn.tx), ERR_AUTH);
+}
+
 static void an_opening_needs_the_receipt_of_the_relay_it_names(void **state) {
     (void)state;
     struct rng rng = rng_of_seed(5);
@@ -230,6 +254,7 @@ int main(void) {
         cmocka_unit_test(any_flipped_bit_is_refused),
         cmocka_unit_test(what_no_state_can_make_right_is_refused),
         cmocka_unit_test(a_registration_needs_the_relay_for_this_sender_and_nonce),
+        cmocka_unit_test(a_stake_needs_the_consensus_key_for_this_sender),
         cmocka_unit_test(an_opening_needs_the_receipt_of_the_relay_it_names),
         cmocka_unit_test(a_block_comes_back_with_its_transactions_and_no_others),
     };
