@@ -1,5 +1,5 @@
 // Messages of a link (cut into CELL_PART cells). The first byte is the kind. Codecs of link management are here; the
-// bodies of replica messages are in wire/replica.h.
+// bodies of replica messages are in wire/replica.h, addresses in wire/address_record.h.
 #ifndef SOTTO_WIRE_MESSAGE_H
 #define SOTTO_WIRE_MESSAGE_H
 
@@ -12,6 +12,8 @@ enum message_kind {
     MESSAGE_PONG = 3,
     MESSAGE_GET_DIRECTORY = 4, // u32 epoch, 0: the newest
     MESSAGE_DIRECTORY = 5,     // u32 epoch asked for; then the signed directory, or nothing: not held
+    MESSAGE_GET_ADDRESSES = 6, // wire/address_record.h
+    MESSAGE_ADDRESSES = 7,     // the answer; of relays and seeds unasked, too
     // A client to its entry.
     MESSAGE_HANDLES = 16, // u8 count (1..HANDLES_PER_LINK_MAX), handles: replaces those of this link
     // A relay to the directory authority, and back.

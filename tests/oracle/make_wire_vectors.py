@@ -84,6 +84,13 @@ def cells():
 
 # ---- links ----
 
+def moved_relay(i, host="2001:db8::2", port=7071, **fields):
+    return o.address_record(drawn(f"relay {i}"), NETWORK, host, port, CLOCK, **fields)
+
+
+ADDRESS_RECORDS = sorted((moved_relay(1), moved_relay(2, "a" * 63, 65535)), key=lambda record: record[1:33])
+
+
 def refused_messages():
     yield "a hello cut short", o.hello(1, NETWORK, 5, CLOCK)[:-1]
     yield "a hello with a byte behind it", o.hello(1, NETWORK, 5, CLOCK) + b"\0"
@@ -93,6 +100,16 @@ def refused_messages():
     yield "a ping of 9 bytes", o.ping(2, 1) + b"\0"
     yield "an epoch of 3 bytes", o.get_directory(1)[:-1]
     yield "an unknown status", o.descriptor_status(6)
+    yield "a question for addresses that says more", o.get_addresses() + b"\0"
+    yield "addresses out of order", o.addresses(ADDRESS_RECORDS[::-1])
+    yield "a relay's address twice", o.addresses(ADDRESS_RECORDS[:1] * 2)
+    yield "an address too few", o.addresses(ADDRESS_RECORDS)[:-len(ADDRESS_RECORDS[1])]
+    yield "addresses with a byte behind them", o.addresses(ADDRESS_RECORDS) + b"\0"
+    yield "addresses cut short", o.addresses(ADDRESS_RECORDS)[:-1]
+    yield "4097 addresses", o.u8(7) + o.u16(4097)
+    yield "an address of port 0", o.addresses([moved_relay(1, port=0)])
+    yield "an address without a host", o.addresses([moved_relay(1, host="")])
+    yield "an address of another version", o.addresses([moved_relay(1, version=2)])
     yield "an unknown kind", o.ping(15, 1)
     yield "nothing", b""
 
@@ -108,6 +125,10 @@ def links():
         "directory": {"epoch": 5, "directory": b"signed".hex(), "message": o.directory_answer(5, b"signed").hex()},
         "no_directory": {"epoch": 5, "directory": "", "message": o.directory_answer(5, b"").hex()},
         "handles": {"handles": [handle.hex() for handle in some], "message": o.handles(some).hex()},
+        "get_addresses": {"message": o.get_addresses().hex()},
+        "addresses": {"records": [record.hex() for record in ADDRESS_RECORDS],
+                      "message": o.addresses(ADDRESS_RECORDS).hex()},
+        "no_addresses": {"records": [], "message": o.addresses([]).hex()},
         "descriptor_status": {"status": 3, "message": o.descriptor_status(3).hex()},
         "refused": [{"why": why, "message": message.hex()} for why, message in refused_messages()],
     }
@@ -267,6 +288,20 @@ def refused_descriptors():
                                                          [drawn(f"onion 2 {j}") for j in range(4)])
 
 
+def refused_address_records():
+    good = o.address_record(RELAY_SEEDS[2], NETWORK, HOSTS[2], 7072, CLOCK)
+    for host in ("", "a b", "256.1.1.1", "::1%lo", "a" * 64):
+        yield f"host '{host}'", "malformed", o.address_record(RELAY_SEEDS[2], NETWORK, host, 7072, CLOCK)
+    yield "port 0", "malformed", o.address_record(RELAY_SEEDS[2], NETWORK, HOSTS[2], 0, CLOCK)
+    yield "cut short", "malformed", good[:-1]
+    yield "a byte behind it", "malformed", good + b"\0"
+    yield "another version", "malformed", o.address_record(RELAY_SEEDS[2], NETWORK, HOSTS[2], 7072, CLOCK, version=2)
+    yield "another time", "signature", good[:40] + bytes([good[40] ^ 1]) + good[41:]
+    yield "another relay's", "signature", good[:1] + RELAY_IDS[3] + good[33:]
+    yield "another port", "signature", good[:-65] + bytes([good[-65] ^ 1]) + good[-64:]
+    yield "another network's", "signature", o.address_record(RELAY_SEEDS[2], bytes(32), HOSTS[2], 7072, CLOCK)
+
+
 def changed_relay(**fields):
     return [{**RELAYS[0], **fields}] + RELAYS[1:]
 
@@ -321,10 +356,15 @@ def directory():
         "directory": {"epoch": EPOCH, "issued_ms": CLOCK, "changed_epoch": 6, "stamp_bits": 8,
                       "relays": [shown(r) for r in RELAYS], "bytes": o.directory(seed, content()).hex()},
         "empty": o.directory(seed, content([])).hex(),
+        "address_record": {"relay_seed": RELAY_SEEDS[2].hex(), "id": RELAY_IDS[2].hex(), "signed_ms": CLOCK,
+                           "host": HOSTS[1], "port": 7073,
+                           "bytes": o.address_record(RELAY_SEEDS[2], NETWORK, HOSTS[1], 7073, CLOCK).hex()},
         "placements": [placement_case(i) for i in range(5)],
         "receipts": receipts_case(),
         "refused_descriptors": [{"why": why, "error": error, "bytes": data.hex()}
                                 for why, error, data in refused_descriptors()],
+        "refused_address_records": [{"why": why, "error": error, "bytes": data.hex()}
+                                    for why, error, data in refused_address_records()],
         "refused_directories": [{"why": why, "error": error, "bytes": data.hex()}
                                 for why, error, data in refused_directories()],
     }

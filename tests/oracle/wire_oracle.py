@@ -68,6 +68,14 @@ def directory_answer(epoch, directory):
     return u8(5) + u32(epoch) + directory
 
 
+def get_addresses():
+    return u8(6)
+
+
+def addresses(records):
+    return u8(7) + u16(len(records)) + b"".join(records)
+
+
 def handles(some):
     return u8(16) + counted(some)
 
@@ -165,6 +173,11 @@ def descriptor(seed, network, host, port, published_ms, retiring, first_epoch, k
     content = u8(1) + ed25519.public_of(seed) + address(host, port) + u64(published_ms) + u8(retiring)
     content += u32(first_epoch) + b"".join(keys)
     return content + sign(seed, "sotto descriptor 1", network, content)
+
+
+def address_record(seed, network, host, port, signed_ms, version=1):
+    content = u8(version) + ed25519.public_of(seed) + u64(signed_ms) + address(host, port)
+    return content + sign(seed, "sotto address 1", network, content)
 
 
 def listed_relay(relay):

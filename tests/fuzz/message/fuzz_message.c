@@ -1,8 +1,10 @@
 // Any message of a link, given to every parser of such messages.
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "fuzz.h"
+#include "wire/address_record.h"
 #include "wire/directory.h"
 #include "wire/message.h"
 
@@ -53,6 +55,18 @@ static void check_status(struct span message) {
         ASSERT(span_equal(message, span_of(again, descriptor_status_encode(again, refusal))));
 }
 
+static void check_addresses(struct span message) {
+    struct address_record *records;
+    size_t count;
+    if (addresses_message_decode(&records, &count, message) != OK)
+        return;
+    struct buf again = {0};
+    addresses_message_encode(&again, records, count);
+    ASSERT(span_equal(message, buf_span(&again)));
+    buf_free(&again);
+    free(records);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct span message = span_of(data, size);
     check_hello(message);
@@ -61,5 +75,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_get_directory(message);
     check_directory(message);
     check_status(message);
+    check_addresses(message);
     return 0;
 }

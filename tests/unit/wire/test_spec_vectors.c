@@ -1,5 +1,6 @@
 // The vectors of docs/spec: cells.json, links.json, mailbox.json, genesis.json, and the codecs of directory.json.
 #include "crypto/vectors.h"
+#include "wire/address_record.h"
 #include "wire/cell.h"
 #include "wire/directory.h"
 #include "wire/message.h"
@@ -109,6 +110,39 @@ static void check_handles(const json_t *one) {
     bytes_are(span_of(bytes, handles_encode(bytes, handles, count)), one, "message");
 }
 
+static bool takes_addresses(struct span message) {
+    struct address_record *records = NULL;
+    size_t count;
+    bool taken = addresses_message_decode(&records, &count, message) == OK;
+    free(records);
+    return taken;
+}
+
+static void check_addresses(const json_t *one) {
+    const json_t *list = json_object_get(one, "records");
+    struct buf message = json_hex(one, "message");
+    struct buf again = {0};
+    struct address_record *records;
+    size_t count;
+    assert_int_equal(addresses_message_decode(&records, &count, buf_span(&message)), OK);
+    assert_int_equal(count, json_array_size(list));
+    for (size_t i = 0; i < count; i++) {
+        uint8_t expected[ADDRESS_RECORD_BYTES_MAX];
+        uint8_t bytes[ADDRESS_RECORD_BYTES_MAX];
+        struct writer w = writer_of(bytes, sizeof bytes);
+        const char *text = json_string_value(json_array_get(list, i));
+        address_record_write(&w, &records[i]);
+        assert_int_equal(strlen(text), 2 * w.n);
+        assert_int_equal(hex_decode(expected, w.n, text), OK);
+        assert_memory_equal(bytes, expected, w.n);
+    }
+    addresses_message_encode(&again, records, count);
+    bytes_are(buf_span(&again), one, "message");
+    free(records);
+    buf_free(&again);
+    buf_free(&message);
+}
+
 // Whether any parser of link messages takes it.
 static bool taken_by_any(struct span message) {
     struct hello hello;
@@ -120,8 +154,8 @@ static bool taken_by_any(struct span message) {
     enum descriptor_refusal refusal;
     return hello_decode(&hello, message) == OK || handles_decode(handles, &count, message) == OK ||
            ping_decode(&token, message) == OK || get_directory_decode(&epoch, message) == OK ||
-           directory_message_decode(&epoch, &directory, message) == OK ||
-           descriptor_status_decode(&refusal, message) == OK;
+           directory_message_decode(&epoch, &directory, message) == OK || get_addresses_decode(message) == OK ||
+           takes_addresses(message) || descriptor_status_decode(&refusal, message) == OK;
 }
 
 static void link_messages_are_those_of_the_specification(void **state) {
@@ -141,6 +175,9 @@ static void link_messages_are_those_of_the_specification(void **state) {
     check_directory_answer(json_object_get(file, "directory"));
     check_directory_answer(json_object_get(file, "no_directory"));
     check_handles(json_object_get(file, "handles"));
+    bytes_are(span_of(bytes, get_addresses_encode(bytes)), json_object_get(file, "get_addresses"), "message");
+    check_addresses(json_object_get(file, "addresses"));
+    check_addresses(json_object_get(file, "no_addresses"));
     size_t i;
     json_t *bad;
     json_array_foreach(json_object_get(file, "refused"), i, bad) {
@@ -431,6 +468,25 @@ static void a_directory_is_that_of_the_specification(void **state) {
     json_decref(file);
 }
 
+static void an_address_record_is_that_of_the_specification(void **state) {
+    (void)state;
+    json_t *file = spec_vectors_load("directory.json");
+    const json_t *one = json_object_get(file, "address_record");
+    struct genesis genesis;
+    struct sign_secret secret;
+    uint8_t bytes[ADDRESS_RECORD_BYTES_MAX];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    struct address_record record = {.signed_ms = number(one, "signed_ms")};
+    genesis_load(&genesis, file);
+    sign_key_load(&secret, one, "relay_seed");
+    json_hex_into(record.id.bytes, 32, one, "id");
+    address_load(&record.address, one);
+    address_record_sign(&record, &genesis.network, &secret);
+    address_record_write(&w, &record);
+    bytes_are(writer_span(&w), one, "bytes");
+    json_decref(file);
+}
+
 static enum err error_of(const json_t *one) {
     if (json_text_is(one, "error", "malformed"))
         return ERR_MALFORMED;
@@ -458,6 +514,30 @@ static void bad_descriptors_and_directories_are_refused(void **state) {
             fail_msg("directory: %s", json_text(one, "why"));
         buf_free(&bytes);
     }
+    json_decref(file);
+}
+
+static enum err record_decode(struct span bytes, const struct network_id *network) {
+    struct reader r = reader_of(bytes);
+    struct address_record record;
+    address_record_read(&r, &record);
+    return reader_done(&r) ? address_record_verify(&record, network) : ERR_MALFORMED;
+}
+
+static void bad_address_records_are_refused(void **state) {
+    (void)state;
+    json_t *file = spec_vectors_load("directory.json");
+    struct genesis genesis;
+    genesis_load(&genesis, file);
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(file, "refused_address_records"), i, one) {
+        struct buf bytes = json_hex(one, "bytes");
+        if (record_decode(buf_span(&bytes), &genesis.network) != error_of(one))
+            fail_msg("address record: %s", json_text(one, "why"));
+        buf_free(&bytes);
+    }
+    assert_true(i > 0);
     json_decref(file);
 }
 
@@ -499,6 +579,8 @@ int main(void) {
         cmocka_unit_test(a_descriptor_is_that_of_the_specification),
         cmocka_unit_test(a_directory_is_that_of_the_specification),
         cmocka_unit_test(bad_descriptors_and_directories_are_refused),
+        cmocka_unit_test(an_address_record_is_that_of_the_specification),
+        cmocka_unit_test(bad_address_records_are_refused),
         cmocka_unit_test(genesis_is_that_of_the_specification),
     };
     return cmocka_run_group_tests_name("wire/spec_vectors", tests, vectors_setup, NULL);
