@@ -318,6 +318,24 @@ static void keys_are_updated_once_an_epoch_for_nothing(void **state) {
     ground_free(g);
 }
 
+static void a_relay_started_with_another_address_updates_it_even_when_that_is_not_free(void **state) {
+    (void)state;
+    for (size_t is_free = 0; is_free < 2; is_free++) {
+        struct ground *g = ground_new(1);
+        struct relay *relay = add(g, true);
+        run(g, 3000);
+        struct address own = relay->at.address;
+        relay->at.address.port++; // what it was before the restart
+        relay->at.free_update = is_free == 1;
+        start(relay, true, false);
+        run(g, 3000);
+        assert_true(address_equal(&relay->at.address, &own));
+        assert_int_equal(relay->updates, 1);
+        assert_int_equal(relay->paid, is_free == 1 ? 0 : 1);
+        ground_free(g);
+    }
+}
+
 static void a_relay_without_its_operators_key_waits_and_says_what_to_do(void **state) {
     (void)state;
     struct ground *g = ground_new(1);
@@ -463,6 +481,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_relays_of_an_operator_register_at_once_and_each_once),
         cmocka_unit_test(keys_are_updated_once_an_epoch_for_nothing),
+        cmocka_unit_test(a_relay_started_with_another_address_updates_it_even_when_that_is_not_free),
         cmocka_unit_test(a_relay_without_its_operators_key_waits_and_says_what_to_do),
         cmocka_unit_test(a_relay_that_was_retired_from_elsewhere_does_not_register_again_by_itself),
         cmocka_unit_test(an_operator_without_grains_is_named),
