@@ -17,7 +17,10 @@
     X(METRIC_DIRECTORIES_TAKEN, METRIC_COUNTER, "directories_taken_total", "", "Directories verified and kept")        \
     X(METRIC_DIRECTORIES_REFUSED, METRIC_COUNTER, "directories_refused_total", "", "Directories refused")              \
     X(METRIC_DIRECTORY_EPOCH, METRIC_GAUGE, "directory_epoch", "", "Epoch of the directory in force, 0 without one")   \
-    X(METRIC_DIRECTORY_RELAYS, METRIC_GAUGE, "directory_relays", "", "Relays in the directory in force")
+    X(METRIC_DIRECTORY_RELAYS, METRIC_GAUGE, "directory_relays", "", "Relays in the directory in force")               \
+    X(METRIC_ADDRESSES, METRIC_GAUGE, "address_records", "", "Relays that say they have moved since the directory")    \
+    X(METRIC_ADDRESSES_TAKEN, METRIC_COUNTER, "address_records_taken_total", "", "Address records verified and kept")  \
+    X(METRIC_ADDRESSES_REFUSED, METRIC_COUNTER, "address_records_refused_total", "", "Address records refused")
 
 #define METRIC_LIST_RELAY(X)                                                                                       \
     X(METRIC_RELAY_RECEIVED, METRIC_COUNTER, "relay_packets_received_total", "", "Onion packets that came in")     \

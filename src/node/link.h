@@ -44,6 +44,7 @@ struct link {
     bool hello_received;
     uint32_t peer_epoch; // newest directory the peer is known to hold
     unsigned asks;       // for directories, unanswered
+    bool addresses_due;  // addresses asked for, unanswered
     uint64_t retire_ms;  // mono_ms at which it ends because there is a newer one to the same relay, or TIME_NEVER
 
     uint8_t cell[CELL_BYTES]; // a cell not yet whole
@@ -59,6 +60,7 @@ struct link {
     struct bucket taken;       // cells of any kind
     struct bucket excess;      // cells beyond that, dropped or put up with
     struct bucket directories; // served
+    struct bucket addresses;   // served, or taken unasked
     struct handle_set handles; // a client's return addresses here
 };
 

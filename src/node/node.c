@@ -81,6 +81,7 @@ enum err node_new(struct node **out, const struct node_config *config, struct en
         light_role_new(node, &verifier);
     }
     node->follow = follow_new(&node->config.genesis, &verifier);
+    node->addressing = (struct addressing){.records = addresses_new(&node->config.genesis), .own_look_ms = TIME_NEVER};
     node->redial_ms = TIME_NEVER;
     node->housekeeping_ms = TIME_NEVER;
     node->descriptor_retry_ms = TIME_NEVER;
@@ -107,6 +108,7 @@ void node_free(struct node *node) {
     directory_unref(node->directory);
     directory_unref(node->previous);
     follow_free(node->follow);
+    addresses_free(node->addressing.records);
     free(node->light);
     wipe(&node->identity, sizeof(node->identity));
     wipe(&node->config, sizeof(node->config));
@@ -145,6 +147,7 @@ static void on_start(struct node *node, struct step *step, const struct event *e
         node->tick_ms = step->now.mono_ms;
     }
     roles_start(node, step, unclean, event->start.log);
+    addressing_start(node, step);
     following_start(node, step);
 }
 
@@ -457,6 +460,7 @@ static void do_what_is_due(struct node *node, struct step *step) {
     }
     following_tick(node, step);
     update_directory(node, step);
+    addressing_tick(node, step);
     relays_tick(node, step);
     relays_tell_client(node, step);
     roles_tick(node, step);
@@ -472,6 +476,7 @@ static void set_timer(struct node *node, struct step *step) {
     uint64_t to_epoch_ms = node->next_epoch_ms > step->now.wall_ms ? node->next_epoch_ms - step->now.wall_ms : 0;
     uint64_t next = earlier(node->housekeeping_ms, now_ms + to_epoch_ms);
     next = earlier(next, following_next_ms(node, &step->now));
+    next = earlier(next, addressing_next_ms(node));
     next = earlier(next, relays_next_ms(node));
     next = earlier(next, roles_next_ms(node));
     if (next <= now_ms) {

@@ -4,6 +4,7 @@
 #define SOTTO_NODE_NODE_INTERNAL_H
 
 #include "client/client.h"
+#include "directory/addresses.h"
 #include "directory/authority.h"
 #include "directory/follow.h"
 #include "ledger/claims_link.h"
@@ -28,6 +29,18 @@ struct ledger_dials {
     } dials[LEDGER_DIALS_MAX];
 };
 
+// Where relays say they are between two directories.
+struct addressing {
+    struct addresses *records;
+    struct address_record own; // the last that this relay has signed; signed_ms 0: none
+    uint64_t own_look_ms;      // mono_ms of the next look at whether it is to sign one
+    bool own_late;             // it cannot: its clock is behind its last one
+    bool wanted;               // relays may have moved that we know nothing of
+    bool failing;              // a dial has failed since the last answer; of a user: with no link left
+    unsigned asks;             // in a row
+    uint64_t ask_ms;           // mono_ms: not before
+};
+
 struct node {
     struct node_config config;
     struct env *env;
@@ -49,6 +62,7 @@ struct node {
     struct handle_set self_handles; // registered by it here
 
     struct follow *follow;
+    struct addressing addressing;
     struct light *light;         // what proves directories, or NULL: the network has no ledger
     struct directory *directory; // what the parts were last given; own reference
     struct directory *previous;  // of the epoch before it, or NULL; own reference
@@ -113,6 +127,9 @@ void relays_opened(struct node *node, struct step *step, struct link *link); // 
 void relays_closed(struct node *node, struct step *step, const struct link *link, enum close_reason reason);
 void relays_dial_failed(struct node *node, struct step *step, uint64_t dial, enum close_reason reason);
 void relays_directory_changed(struct node *node, struct step *step);
+void relays_moved(struct node *node, struct step *step, const struct relay_id *relay); // it has a new address
+// A user's node has asked what it wanted to: the link ends unless it is an entry's or a directory is awaited.
+void relays_asked(struct node *node, struct step *step, struct link *link);
 void relays_tick(struct node *node, struct step *step); // dials that are due; replication ticks
 uint64_t relays_next_ms(const struct node *node);
 // Wants a link to a relay that the directory or genesis knows, dialled now unless backing off. NULL: unknown relay.
@@ -147,6 +164,17 @@ void following_issued(struct node *node, struct step *step, struct span bytes);
 // Somebody has named a directory of that epoch: asks for it unless it is held.
 void following_want(struct node *node, struct step *step, uint32_t epoch);
 uint64_t following_next_ms(const struct node *node, const struct now *now);
+
+// addressing.c: relays that move between two directories: saying so, passing it on, asking.
+void addressing_start(struct node *node, struct step *step); // before any directory is taken
+void addressing_directory_changed(struct node *node, struct step *step);
+void addressing_link_up(struct node *node, struct step *step, struct link *link); // of a relay or a seed, greeted
+void addressing_dial_failed(struct node *node, struct step *step);                // to any relay
+void addressing_message(struct node *node, struct step *step, struct link *link, struct span message);
+// Where the relay says it is; NULL: it has said nothing since the directory was made.
+const struct address *addressing_of(const struct node *node, const struct relay_id *relay);
+void addressing_tick(struct node *node, struct step *step);
+uint64_t addressing_next_ms(const struct node *node);
 
 // roles.c: the ports between the node and its parts.
 enum err roles_new(struct node *node, struct buf *why);

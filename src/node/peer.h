@@ -18,6 +18,7 @@ struct peer {
     bool entry;             // held for the client
     bool wanted;            // something is to be sent, or it is to be found out whether it is back
     bool tls_failed;        // the last attempt: a certificate or a CA does not fit
+    bool as_listed;         // where it says it has moved to it was not: next it is dialled where the directory has it
     bool entry_untold;      // the client has yet to hear that the link is up
     enum told mailbox_told;
     struct outgoing_queue waiting; // cells and messages until the link is up

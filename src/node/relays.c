@@ -84,7 +84,8 @@ static uint64_t dial_due_ms(const struct peer *peer) {
 }
 
 static void dial(struct node *node, struct step *step, struct peer *peer) {
-    const struct address *address = address_of(node, &peer->id);
+    const struct address *moved = addressing_of(node, &peer->id);
+    const struct address *address = moved != NULL && !peer->as_listed ? moved : address_of(node, &peer->id);
     if (address == NULL) { // no longer known to anybody
         outgoing_queue_free(&peer->waiting);
         peer->wanted = false;
@@ -202,6 +203,7 @@ void relays_opened(struct node *node, struct step *step, struct link *link) {
     use_link(node, peer, link);
     send_queue(node, step, peer->link, &peer->waiting);
     tell_up(node, step, peer);
+    addressing_link_up(node, step, link);
     if (relays_is_seed(node, &peer->id)) {
         following_seed_up(node, step);
     }
@@ -215,7 +217,9 @@ static void attempt_failed(struct node *node, struct step *step, struct peer *pe
         return; // there is one from the other side
     }
     peer->failures++;
+    peer->as_listed = !peer->as_listed; // the address that last worked stays the first to be tried
     peer->not_before_ms = step->now.mono_ms + backoff_ms(step, peer->failures);
+    addressing_dial_failed(node, step);
     // A replica that is thought to be unreachable must be found again when it is back.
     peer->wanted = node->relay != NULL && relays_is_listed(node, &peer->id);
     outgoing_queue_free(&peer->waiting);
@@ -305,6 +309,28 @@ void relays_let_go(struct node *node, struct step *step, const struct relay_id *
     }
 }
 
+// ---- a relay elsewhere ----
+
+void relays_moved(struct node *node, struct step *step, const struct relay_id *relay) {
+    struct peer *peer = peer_table_find(&node->peers, relay);
+    if (peer == NULL) {
+        return;
+    }
+    peer->as_listed = false;
+    if (peer->link == 0) {
+        peer->not_before_ms = step->now.mono_ms;
+        dial_when_due(node, step, peer);
+    }
+}
+
+void relays_asked(struct node *node, struct step *step, struct link *link) {
+    struct peer *peer = peer_table_find(&node->peers, &link->key);
+    if (is_client_only(node) && node->directory != NULL && link->asks == 0 && peer != NULL && !peer->entry) {
+        peer->keep = false;
+        close_link(node, step, link, CLOSE_UNWANTED);
+    }
+}
+
 // ---- a new directory ----
 
 // Relays that nothing refers to any more are forgotten, and with them the links that were made to them.
@@ -364,6 +390,7 @@ static void listed(struct node *node, struct step *step, const struct relay_id *
 // Which links a node keeps: a relay to all others while there are few, and to the seeds always; a user to its entries.
 void relays_directory_changed(struct node *node, struct step *step) {
     const struct directory *directory = follow_newest(node->follow);
+    addressing_directory_changed(node, step);
     if (is_client_only(node)) {
         drop_all_but_entries(node, step);
     }
