@@ -81,6 +81,8 @@ static enum tx_outcome (*const kinds[])(struct execution *x, const struct tx *tx
 
 bool execute_is_free(struct overlay *overlay, const struct tx *tx) {
     struct epoch_record epoch;
+    if (tx->kind != TX_UPDATE_RELAY && tx->kind != TX_DELIVERY_BATCH && tx->kind != TX_OPENING)
+        return false;
     state_epoch(overlay, &epoch);
     if (tx->kind == TX_UPDATE_RELAY)
         return update_is_free(overlay, &tx->sender, epoch.epoch);

@@ -10,27 +10,23 @@
 
 // ---- into the mempool
 
-// The account is as the store shows it: in the step that has just made a block the head, as it was before it. What the
-// mempool knows better it keeps.
-static enum mempool_verdict pool(struct ledger *ledger, struct step *step, const struct tx *tx, struct span bytes,
-                                 struct tx_id *id) {
-    struct mempool_tx entry = {.sender = tx->sender, .nonce = tx->nonce, .fee = tx->fee, .bytes = bytes};
+// `state` is as this step makes it.
+static enum mempool_verdict pool(struct ledger *ledger, struct step *step, struct overlay *state, const struct tx *tx,
+                                 const struct tx_id *id, struct span bytes) {
+    struct mempool_tx entry = {
+        .id = *id, .sender = tx->sender, .nonce = tx->nonce, .fee = tx->fee, .bytes = bytes, .free_of_fee = true};
     struct account account = {0};
     uint64_t height;
     uint32_t index;
-    tx_id_of(&entry.id, bytes);
-    *id = entry.id;
-    if (chain_tx_place(step, id, &height, &index) == OK)
-        return MEMPOOL_NONCE_USED;
-    struct overlay *overlay = overlay_over_kv(step->env->kv);
-    if (tx->kind != TX_EVIDENCE)
-        state_account(overlay, &account, &tx->sender);
-    entry.free_of_fee = tx->kind == TX_EVIDENCE || execute_is_free(overlay, tx);
-    // Against keys of nobody anybody can make evidence without end; it would never be sent away.
-    bool empty = tx->kind == TX_EVIDENCE && !execute_accuses(overlay, &tx->evidence, ledger->chain.height + 1);
-    overlay_free(overlay);
-    if (empty)
-        return MEMPOOL_NONCE_USED;
+    if (tx->kind == TX_EVIDENCE) {
+        // Against keys of nobody anybody can make evidence without end; it would never be sent away.
+        if (chain_tx_place(step, id, &height, &index) == OK ||
+            !execute_accuses(state, &tx->evidence, ledger->chain.height + 1))
+            return MEMPOOL_NONCE_USED;
+        return mempool_add(ledger->mempool, &entry, 0);
+    }
+    state_account(state, &account, &tx->sender);
+    entry.free_of_fee = execute_is_free(state, tx);
     if (!entry.free_of_fee && account.balance < tx->fee)
         return MEMPOOL_UNPAYABLE; // else who has nothing could offer most, and drive out all others
     return mempool_add(ledger->mempool, &entry, account.nonce);
@@ -88,7 +84,10 @@ enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struc
         *err = tx_verify(&tx);
     if (*err != OK)
         return MEMPOOL_FULL;
-    enum mempool_verdict verdict = pool(ledger, step, &tx, bytes, id);
+    struct overlay *state = overlay_over_step(step);
+    tx_id_of(id, bytes);
+    enum mempool_verdict verdict = pool(ledger, step, state, &tx, id, bytes);
+    overlay_free(state);
     if (verdict == MEMPOOL_TAKEN)
         forward(ledger, step, bytes, 0);
     return verdict;
@@ -173,6 +172,7 @@ static void verify_queued(struct ledger *ledger, struct step *step) {
 }
 
 static void taken_from_peers(struct ledger *ledger, struct step *step, const struct verify_job *verify) {
+    struct overlay *state = overlay_over_step(step);
     for (size_t i = 0; i < verify->count; i++) {
         struct span bytes = verify_job_tx(verify, i);
         struct tx tx;
@@ -180,11 +180,12 @@ static void taken_from_peers(struct ledger *ledger, struct step *step, const str
         tx_id_of(&id, bytes);
         verifying_end(ledger, map_find(&ledger->verifying_by_id, id.bytes));
         bool right = verify_job_valid(verify, i) && tx_decode(&tx, bytes) == OK;
-        if (right && pool(ledger, step, &tx, bytes, &id) == MEMPOOL_TAKEN)
+        if (right && pool(ledger, step, state, &tx, &id, bytes) == MEMPOOL_TAKEN)
             forward(ledger, step, bytes, verify->tags[i]);
         else
             metric_add(step->env->metrics, METRIC_LEDGER_TXS_REFUSED, 1);
     }
+    overlay_free(state);
 }
 
 static bool all_valid(const struct verify_job *verify) {
