@@ -184,8 +184,7 @@ static json_t *format_header(const struct block_header *header) {
 static json_t *tx_ids(const struct block *block) {
     json_t *array = json_array();
     for (uint32_t i = 0; i < block->header.tx_count; i++) {
-        struct tx_id id;
-        tx_id_of(&id, block->txs[i]);
+        const struct tx_id id = block_tx_id(block, i);
         json_array_append_new(array, HEX_OF(id));
     }
     return array;
@@ -194,8 +193,7 @@ static json_t *tx_ids(const struct block *block) {
 static json_t *tx_contents(const struct block *block) {
     json_t *array = json_array();
     for (uint32_t i = 0; i < block->header.tx_count; i++) {
-        struct tx_id id;
-        tx_id_of(&id, block->txs[i]);
+        const struct tx_id id = block_tx_id(block, i);
         json_t *object = json_pack("{so}", "id", HEX_OF(id));
         add_content(object, block->txs[i]);
         json_array_append_new(array, object);

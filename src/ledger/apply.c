@@ -65,12 +65,12 @@ bool apply_is_hidden(struct ledger *ledger, struct step *step) {
     return ledger->applied;
 }
 
-static void tx_of_chain(struct chain_tx *out, struct span bytes, enum tx_outcome outcome) {
+static void tx_of_chain(struct chain_tx *out, const struct candidate *candidate, uint32_t index) {
     struct tx tx;
-    enum err err = tx_decode(&tx, bytes);
+    enum err err = tx_decode(&tx, candidate->block.txs[index]);
     ASSERT(err == OK); // it was executed
-    tx_id_of(&out->id, bytes);
-    out->result = (uint8_t)outcome;
+    out->id = block_tx_id(&candidate->block, index);
+    out->result = (uint8_t)candidate->executed.outcomes[index];
     out->account_count = 0;
     if (tx.kind != TX_EVIDENCE)
         out->accounts[out->account_count++] = tx.sender;
@@ -84,13 +84,12 @@ static void tx_of_chain(struct chain_tx *out, struct span bytes, enum tx_outcome
 }
 
 static void settle(struct ledger *ledger, const struct candidate *candidate) {
-    for (size_t i = 0; i < candidate->block.header.tx_count; i++) {
+    for (uint32_t i = 0; i < candidate->block.header.tx_count; i++) {
         struct tx tx;
         struct account account;
-        struct tx_id id;
+        const struct tx_id id = block_tx_id(&candidate->block, i);
         enum err err = tx_decode(&tx, candidate->block.txs[i]);
         ASSERT(err == OK);
-        tx_id_of(&id, candidate->block.txs[i]);
         mempool_remove(ledger->mempool, &id);
         if (tx.kind == TX_EVIDENCE)
             continue;
@@ -190,7 +189,7 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
     note_earnings(step, &candidate->executed);
     struct chain_tx *txs = NEW_ARRAY(struct chain_tx, header->tx_count + 1);
     for (uint32_t i = 0; i < header->tx_count; i++)
-        tx_of_chain(&txs[i], candidate->block.txs[i], candidate->executed.outcomes[i]);
+        tx_of_chain(&txs[i], candidate, i);
     write_state(candidate->overlay, step);
     chain_append(&ledger->chain, step, header, buf_span(&candidate->bytes), certificate, txs);
     ledger->root = candidate->executed.state_root;
@@ -199,6 +198,7 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
     take_state(ledger, step, candidate->overlay);
     peers_follow_set(ledger, step);
     settle(ledger, candidate);
+    gossip_settle(ledger, step, &candidate->block);
     tell_metrics(ledger, step, header->tx_count);
     note_all(ledger, step, candidate, txs);
     free(txs);

@@ -97,10 +97,7 @@ void block_tx_root(struct hash *out, const struct span *txs, uint32_t tx_count) 
 }
 
 size_t block_tx_prove(struct hash path[static MERKLE_PATH_MAX], const struct block *block, uint32_t index) {
-    struct hash *items = items_of(block->txs, block->header.tx_count);
-    size_t count = merkle_prove(path, items, block->header.tx_count, index);
-    free(items);
-    return count;
+    return merkle_prove(path, block->ids, block->header.tx_count, index);
 }
 
 // ---- blocks ----
@@ -127,7 +124,8 @@ enum err block_decode(struct block *out, struct span bytes) {
     enum err err = reader_done(&r) ? OK : ERR_MALFORMED;
     if (err == OK) {
         struct hash root;
-        block_tx_root(&root, block.txs, block.header.tx_count);
+        block.ids = items_of(block.txs, block.header.tx_count);
+        merkle_root(&root, block.ids, block.header.tx_count);
         err = memcmp(root.bytes, block.header.tx_root.bytes, sizeof root.bytes) == 0 ? OK : ERR_INVALID;
     }
     if (err == OK)
@@ -139,7 +137,15 @@ enum err block_decode(struct block *out, struct span bytes) {
 
 void block_free(struct block *block) {
     free(block->txs);
+    free(block->ids);
     *block = (struct block){0};
+}
+
+struct tx_id block_tx_id(const struct block *block, uint32_t index) {
+    ASSERT(index < block->header.tx_count);
+    struct tx_id id;
+    memcpy(id.bytes, block->ids[index].bytes, sizeof id.bytes);
+    return id;
 }
 
 void block_encode(struct buf *out, struct block_header *header, const struct span *txs, uint32_t tx_count) {

@@ -40,12 +40,14 @@ void block_id_of(struct block_id *out, const struct block_header *header); // H(
 struct block {
     struct block_header header;
     struct span *txs; // header.tx_count of them, of 1 to TX_BYTES_MAX bytes each, not looked into; owned
+    struct hash *ids; // of each, as an item of the tree under the header's root; owned
 };
 
 // ERR_MALFORMED, also for one of more than BLOCK_BYTES_MAX bytes; ERR_INVALID: its transactions are not those of its
 // header's root. The caller frees a block that was decoded.
 enum err block_decode(struct block *out, struct span bytes);
 void block_free(struct block *block);
+struct tx_id block_tx_id(const struct block *block, uint32_t index); // of a block that was decoded
 // Appends the block. Sets header->tx_count and header->tx_root, which follow from the transactions.
 void block_encode(struct buf *out, struct block_header *header, const struct span *txs, uint32_t tx_count);
 void block_tx_root(struct hash *out, const struct span *txs, uint32_t tx_count);

@@ -17,6 +17,13 @@ struct candidate *candidate_find(const struct ledger *ledger, const struct block
     return NULL;
 }
 
+struct candidate *candidate_numbered(const struct ledger *ledger, uint64_t number) {
+    for (size_t i = 0; i < ledger->candidate_count; i++)
+        if (ledger->candidates[i]->number == number)
+            return ledger->candidates[i];
+    return NULL;
+}
+
 static void candidate_free(struct candidate *candidate) {
     executed_free(&candidate->executed);
     overlay_free(candidate->overlay);
@@ -106,6 +113,7 @@ static struct candidate *candidate_take(struct ledger *ledger, struct buf *bytes
         candidate_free(candidate);
         return NULL;
     }
+    candidate->number = ++ledger->candidates_taken;
     ledger->candidates[ledger->candidate_count++] = candidate;
     ledger->candidate_bytes += candidate->bytes.n;
     answer_missing(ledger, candidate);
@@ -300,9 +308,8 @@ void candidate_want(struct ledger *ledger, struct step *step, const struct block
     advance(ledger, step, candidate);
 }
 
-void candidate_verified(struct ledger *ledger, struct step *step, const struct block_id *id, bool all_right) {
-    struct candidate *candidate = candidate_find(ledger, id);
-    if (candidate == NULL || candidate->state != CANDIDATE_VERIFYING)
+void candidate_verified(struct ledger *ledger, struct step *step, struct candidate *candidate, bool all_right) {
+    if (candidate->state != CANDIDATE_VERIFYING)
         return;
     ASSERT(candidate->jobs > 0);
     candidate->jobs--;

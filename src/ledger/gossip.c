@@ -32,11 +32,19 @@ static enum mempool_verdict pool(struct ledger *ledger, struct step *step, struc
     return mempool_add(ledger->mempool, &entry, account.nonce);
 }
 
-// To everybody who may propose, but the one it came from.
-static void forward(struct ledger *ledger, struct step *step, struct span bytes, uint64_t from) {
+// `from`: of what peers brought; NULL: our own user did.
+static bool has_brought(const struct verifying *from, uint64_t link) {
+    for (size_t i = 0; from != NULL && i < from->from_count; i++)
+        if (from->from[i] == link)
+            return true;
+    return false;
+}
+
+// To everybody who may propose, but those it came from.
+static void forward(struct ledger *ledger, struct step *step, struct span bytes, const struct verifying *from) {
     for (size_t i = 0; i < ledger->peer_count; i++) {
         struct peer *peer = ledger->peers[i];
-        if (!peer->is_member || peer->link == from || peer_has_newer_link(ledger, peer))
+        if (!peer->is_member || has_brought(from, peer->link) || peer_has_newer_link(ledger, peer))
             continue;
         if (peer->txs.n + 4 + bytes.n > TXS_BYTES_MAX) {
             peer_send(ledger, step, peer, FRAME_TXS, buf_span(&peer->txs));
@@ -89,7 +97,7 @@ enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struc
     enum mempool_verdict verdict = pool(ledger, step, state, &tx, id, bytes);
     overlay_free(state);
     if (verdict == MEMPOOL_TAKEN)
-        forward(ledger, step, bytes, 0);
+        forward(ledger, step, bytes, NULL);
     return verdict;
 }
 
@@ -102,97 +110,123 @@ static struct verification *verification_of(struct ledger *ledger, const struct 
     return NULL;
 }
 
-static void start(struct ledger *ledger, struct step *step, struct verify_job *verify, const struct block_id *block) {
+static struct verification *start(struct ledger *ledger, struct step *step, struct verify_job *verify,
+                                  const struct candidate *candidate) {
     struct verification *slot = verification_of(ledger, NULL);
     ASSERT(slot != NULL);
-    *slot = (struct verification){.job = &verify->job, .is_of_block = block != NULL};
-    if (block != NULL)
-        slot->block = *block;
+    *slot = (struct verification){.job = &verify->job, .is_gossip = candidate == NULL};
+    if (candidate != NULL)
+        slot->candidate = candidate->number;
     else
         ledger->gossip_jobs++;
     step_start(step, &verify->job);
+    return slot;
 }
 
-// Notes that it is being verified.
-static void verifying_begin(struct ledger *ledger, const struct tx_id *id) {
-    struct verifying *verifying = NEW(struct verifying);
-    *verifying = (struct verifying){.id = *id, .after = ledger->verifying};
-    if (ledger->verifying != NULL)
-        ledger->verifying->before = verifying;
-    ledger->verifying = verifying;
+static struct verifying *verifying_find(const struct ledger *ledger, const struct tx_id *id) {
+    return map_find(&ledger->verifying_by_id, id->bytes);
+}
+
+static struct verifying *verifying_begin(struct ledger *ledger, const struct tx_id *id, struct span bytes) {
+    struct verifying *verifying = mem_new(1, sizeof *verifying + bytes.n);
+    uint8_t *copy = (uint8_t *)(verifying + 1);
+    memcpy(copy, bytes.p, bytes.n);
+    *verifying = (struct verifying){.id = *id, .before = ledger->verifying_newest, .bytes = {copy, bytes.n}};
+    *(ledger->verifying_newest != NULL ? &ledger->verifying_newest->after : &ledger->verifying) = verifying;
+    ledger->verifying_newest = verifying;
+    if (ledger->verifying_next == NULL)
+        ledger->verifying_next = verifying;
+    ledger->verify_queued++;
     map_add(&ledger->verifying_by_id, verifying->id.bytes, verifying);
+    return verifying;
+}
+
+static void verifying_from(struct verifying *verifying, uint64_t link) {
+    if (verifying->from_count < VERIFYING_FROM_MAX)
+        verifying->from[verifying->from_count++] = link;
+}
+
+// What stands before it in the list is in jobs.
+static void find_next(struct ledger *ledger) {
+    while (ledger->verifying_next != NULL && ledger->verifying_next->job != NULL)
+        ledger->verifying_next = ledger->verifying_next->after;
 }
 
 static void verifying_end(struct ledger *ledger, struct verifying *verifying) {
     map_remove(&ledger->verifying_by_id, verifying->id.bytes);
-    if (verifying->before != NULL)
-        verifying->before->after = verifying->after;
-    else
-        ledger->verifying = verifying->after;
-    if (verifying->after != NULL)
-        verifying->after->before = verifying->before;
+    ledger->verify_queued -= verifying->job == NULL;
+    if (ledger->verifying_next == verifying)
+        ledger->verifying_next = verifying->after;
+    *(verifying->before != NULL ? &verifying->before->after : &ledger->verifying) = verifying->after;
+    *(verifying->after != NULL ? &verifying->after->before : &ledger->verifying_newest) = verifying->before;
     free(verifying);
+    find_next(ledger);
 }
 
 void gossip_free(struct ledger *ledger) {
     while (ledger->verifying != NULL)
         verifying_end(ledger, ledger->verifying);
     map_free(&ledger->verifying_by_id);
-    buf_free(&ledger->verify_queue);
 }
 
-// Gives back the room of what is in jobs, when that is most of it.
-static void queue_shrink(struct ledger *ledger) {
-    if (ledger->verify_queued == 0) {
-        buf_free(&ledger->verify_queue);
-        ledger->verify_taken = 0;
-    } else if (ledger->verify_taken > ledger->verify_queue.n / 2) {
-        ledger->verify_queue.n -= ledger->verify_taken;
-        memmove(ledger->verify_queue.p, ledger->verify_queue.p + ledger->verify_taken, ledger->verify_queue.n);
-        ledger->verify_taken = 0;
+// One that is verified with a block waits until that height is decided: then it is settled, or its turn.
+static bool is_due(const struct ledger *ledger, const struct verifying *verifying) {
+    return verifying->job == NULL && verifying->height <= ledger->chain.height;
+}
+
+static struct verifying *next_due(const struct ledger *ledger, struct verifying *verifying) {
+    while (verifying != NULL && !is_due(ledger, verifying))
+        verifying = verifying->after;
+    return verifying;
+}
+
+// Fills a job from the list, beginning with one that is due. Where the next one begins; NULL: nothing is left.
+static struct verifying *start_gossip(struct ledger *ledger, struct step *step, struct verifying *verifying) {
+    struct verify_job *verify = verify_job_new(&ledger->rules);
+    struct verification *slot = start(ledger, step, verify, NULL);
+    for (; verifying != NULL && verify->count < VERIFY_BATCH_MAX; verifying = next_due(ledger, verifying)) {
+        verify_job_add(verify, &verifying->id, verifying->bytes);
+        verifying->job = slot;
+        ledger->verify_queued--;
     }
+    return verifying;
 }
 
 static void verify_queued(struct ledger *ledger, struct step *step) {
-    if (ledger->verify_queued == 0)
-        return;
-    struct span queue = buf_span(&ledger->verify_queue);
-    struct reader r = reader_of(span_of(queue.p + ledger->verify_taken, queue.n - ledger->verify_taken));
-    while (r.n > 0 && ledger->gossip_jobs < VERIFY_GOSSIP_JOBS_MAX && verification_of(ledger, NULL) != NULL) {
-        struct verify_job *verify = verify_job_new(&ledger->rules);
-        while (r.n > 0 && verify->count < VERIFY_BATCH_MAX) {
-            uint64_t link = read_u64(&r);
-            verify_job_add(verify, part_read(&r, TX_BYTES_MAX), link);
-            ledger->verify_queued--;
-        }
-        start(ledger, step, verify, NULL);
-    }
-    ledger->verify_taken = queue.n - r.n;
-    queue_shrink(ledger);
+    struct verifying *verifying = next_due(ledger, ledger->verifying_next);
+    while (verifying != NULL && ledger->gossip_jobs < VERIFY_GOSSIP_JOBS_MAX && verification_of(ledger, NULL) != NULL)
+        verifying = start_gossip(ledger, step, verifying);
+    find_next(ledger);
 }
 
 static void taken_from_peers(struct ledger *ledger, struct step *step, const struct verify_job *verify) {
     struct overlay *state = overlay_over_step(step);
     for (size_t i = 0; i < verify->count; i++) {
-        struct span bytes = verify_job_tx(verify, i);
+        struct verifying *verifying = verifying_find(ledger, &verify->ids[i]);
         struct tx tx;
-        struct tx_id id;
-        tx_id_of(&id, bytes);
-        verifying_end(ledger, map_find(&ledger->verifying_by_id, id.bytes));
-        bool right = verify_job_valid(verify, i) && tx_decode(&tx, bytes) == OK;
-        if (right && pool(ledger, step, state, &tx, &id, bytes) == MEMPOOL_TAKEN)
-            forward(ledger, step, bytes, verify->tags[i]);
+        bool right = verify_job_valid(verify, i) && tx_decode(&tx, verifying->bytes) == OK;
+        if (right && pool(ledger, step, state, &tx, &verifying->id, verifying->bytes) == MEMPOOL_TAKEN)
+            forward(ledger, step, verifying->bytes, verifying);
         else
             metric_add(step->env->metrics, METRIC_LEDGER_TXS_REFUSED, 1);
+        verifying_end(ledger, verifying);
     }
     overlay_free(state);
 }
 
-static bool all_valid(const struct verify_job *verify) {
+static bool has_tx(const struct block *block, const struct tx_id *id) {
+    for (uint32_t i = 0; i < block->header.tx_count; i++)
+        if (memcmp(block->ids[i].bytes, id->bytes, sizeof id->bytes) == 0)
+            return true;
+    return false;
+}
+
+static void tell_candidate(struct ledger *ledger, struct step *step, struct candidate *candidate,
+                           const struct verify_job *verify) {
+    bool right = true;
     for (size_t i = 0; i < verify->count; i++)
-        if (!verify_job_valid(verify, i))
-            return false;
-    return true;
+        right = right && (verify_job_valid(verify, i) || !has_tx(&candidate->block, &verify->ids[i]));
+    candidate_verified(ledger, step, candidate, right);
 }
 
 void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job) {
@@ -201,15 +235,26 @@ void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job) 
     struct verify_job *verify = (struct verify_job *)job;
     struct verification done = *slot;
     *slot = (struct verification){.job = NULL};
-    if (done.is_of_block) {
-        candidate_verified(ledger, step, &done.block, all_valid(verify));
-    } else {
+    if (done.is_gossip) {
         ledger->gossip_jobs--;
         taken_from_peers(ledger, step, verify);
-        verify_queued(ledger, step);
     }
+    struct candidate *candidate = candidate_numbered(ledger, done.candidate);
+    if (candidate != NULL)
+        tell_candidate(ledger, step, candidate, verify);
+    verify_queued(ledger, step);
     job->free(job);
     ledger_run(ledger, step);
+}
+
+void gossip_settle(struct ledger *ledger, struct step *step, const struct block *block) {
+    for (uint32_t i = 0; i < block->header.tx_count && ledger->verify_queued > 0; i++) {
+        const struct tx_id id = block_tx_id(block, i);
+        struct verifying *verifying = verifying_find(ledger, &id);
+        if (verifying != NULL && verifying->job == NULL)
+            verifying_end(ledger, verifying);
+    }
+    verify_queued(ledger, step);
 }
 
 bool gossip_may_verify(const struct ledger *ledger, const struct candidate *candidate) {
@@ -220,27 +265,41 @@ bool gossip_may_verify(const struct ledger *ledger, const struct candidate *cand
     return free >= jobs + VERIFY_GOSSIP_JOBS_MAX - ledger->gossip_jobs;
 }
 
+// Whether the verdict on it comes with a job that is under way; the candidate then waits for that, too.
+static bool comes_with_job(struct candidate *candidate, const struct verifying *verifying) {
+    struct verification *job = verifying->job;
+    if (job == NULL || (job->candidate != 0 && job->candidate != candidate->number))
+        return false;
+    candidate->jobs += job->candidate == 0;
+    job->candidate = candidate->number;
+    return true;
+}
+
 size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct candidate *candidate) {
     struct verify_job *verify = NULL;
     size_t unknown = 0;
     for (uint32_t i = 0; i < candidate->block.header.tx_count; i++) {
-        struct tx_id id;
-        tx_id_of(&id, candidate->block.txs[i]);
+        const struct tx_id id = block_tx_id(&candidate->block, i);
+        struct verifying *verifying = verifying_find(ledger, &id);
         if (mempool_has(ledger->mempool, &id))
             continue;
         unknown++;
+        if (verifying != NULL && comes_with_job(candidate, verifying))
+            continue;
+        if (verifying != NULL)
+            verifying->height = candidate->block.header.height;
         if (verify == NULL)
             verify = verify_job_new(&ledger->rules);
-        verify_job_add(verify, candidate->block.txs[i], i);
+        verify_job_add(verify, &id, candidate->block.txs[i]);
         if (verify->count < VERIFY_BATCH_MAX)
             continue;
         candidate->jobs++;
-        start(ledger, step, verify, &candidate->id);
+        start(ledger, step, verify, candidate);
         verify = NULL;
     }
     if (verify != NULL) {
         candidate->jobs++;
-        start(ledger, step, verify, &candidate->id);
+        start(ledger, step, verify, candidate);
     }
     return unknown;
 }
@@ -260,16 +319,16 @@ enum err gossip_txs(struct ledger *ledger, struct step *step, struct peer *peer,
         if (!reader_ok(&r))
             return ERR_MALFORMED;
         tx_id_of(&id, bytes);
-        if (mempool_has(ledger->mempool, &id) || map_find(&ledger->verifying_by_id, id.bytes) != NULL)
+        struct verifying *verifying = verifying_find(ledger, &id);
+        if (verifying != NULL)
+            verifying_from(verifying, peer->link);
+        if (verifying != NULL || mempool_has(ledger->mempool, &id))
             continue;
         if (ledger->verify_queued >= VERIFY_QUEUE_MAX || !may_send(ledger, step, peer)) {
             metric_add(step->env->metrics, METRIC_LEDGER_TXS_REFUSED, 1);
             continue;
         }
-        store_u64(buf_extend(&ledger->verify_queue, 8), peer->link);
-        part_append(&ledger->verify_queue, bytes);
-        ledger->verify_queued++;
-        verifying_begin(ledger, &id);
+        verifying_from(verifying_begin(ledger, &id, bytes), peer->link);
     }
     verify_queued(ledger, step);
     return OK;

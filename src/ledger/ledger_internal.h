@@ -23,6 +23,7 @@
 #define VERIFY_JOBS_MAX 96 // a full block of transactions that nobody knew is 64
 #define VERIFY_GOSSIP_JOBS_MAX 8
 #define VERIFY_QUEUE_MAX 8192 // transactions that wait for a job
+#define VERIFYING_FROM_MAX 8  // one that more have brought may go back to some of them
 #define CLOCK_AHEAD_MS 5000   // by which a proposer's clock may be ahead of ours
 
 // A rate with a burst (GCRA): the time at which all that was taken will have been earned.
@@ -47,10 +48,15 @@ struct peer {
     struct buf txs;         // for its next TXS frame
 };
 
-// A transaction of a peer whose signature is not verified yet.
+// A transaction of a peer whose signature is not verified yet: it waits for a job, or is in one.
 struct verifying {
     struct tx_id id;
-    struct verifying *before, *after;
+    struct verifying *before, *after; // by arrival
+    struct verification *job;         // NULL: it waits
+    uint64_t height;                  // of a block that has it, too, and is verified with it; 0: none is known
+    size_t from_count;
+    uint64_t from[VERIFYING_FROM_MAX]; // the links that brought it
+    struct span bytes;                 // behind this
 };
 
 // A node that can be dialled: a seed, or one that a peer has named.
@@ -74,6 +80,7 @@ enum candidate_state {
 // A proposed block of a height that is not decided.
 struct candidate {
     struct block_id id;
+    uint64_t number;             // from 1: jobs for one that is gone are not taken for its successor's
     struct sign_public proposer; // who signed the first proposal of it
     struct buf bytes;
     struct block block; // points into bytes
@@ -104,11 +111,11 @@ struct sync_ask {
     size_t used;       // bytes of it
 };
 
-// A job under way, and the block that waits for it.
+// A job under way, and the block that waits for it: its transactions are the block's, or some that peers brought.
 struct verification {
     const struct job *job; // NULL: free
-    bool is_of_block;
-    struct block_id block;
+    bool is_gossip;
+    uint64_t candidate; // its number; 0: none
 };
 
 struct wait {
@@ -147,6 +154,7 @@ struct ledger {
     struct candidate *candidates[CANDIDATES_MAX];
     size_t candidate_count;
     size_t candidate_bytes;
+    uint64_t candidates_taken; // ever
     struct missing_block missing[MISSING_MAX];
     size_t missing_count; // since the height began: the next one stands at its remainder
     struct buf kept;      // ids of the candidates in the store
@@ -164,11 +172,10 @@ struct ledger {
 
     struct verification verifications[VERIFY_JOBS_MAX];
     size_t gossip_jobs;
-    struct buf verify_queue; // link 8 | length 4 | transaction, of peers, waiting for a job
-    size_t verify_queued;
-    size_t verify_taken; // bytes at its front that are in jobs
-    // In the queue or in a job: every validator forwards a transaction, and one copy is verified.
-    struct verifying *verifying;
+    // Of peers, the oldest first: every validator forwards a transaction, and one copy is verified.
+    struct verifying *verifying, *verifying_newest;
+    struct verifying *verifying_next; // the first that waits for a job
+    size_t verify_queued;             // that wait
     struct map verifying_by_id;
 
     uint64_t watches[WATCHES_MAX];
@@ -209,8 +216,10 @@ void gossip_free(struct ledger *ledger);
 void gossip_flush(struct ledger *ledger, struct step *step); // what the step has gathered leaves
 // Whether jobs are free for all transactions of a block.
 bool gossip_may_verify(const struct ledger *ledger, const struct candidate *candidate);
-// Starts verifying the transactions of a candidate that the mempool does not know. Their number.
+// Sees to it that the transactions of a candidate that the mempool does not know are verified. Their number.
 size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct candidate *candidate);
+// The block has become the head: what of it still waits here need not be verified any more.
+void gossip_settle(struct ledger *ledger, struct step *step, const struct block *block);
 
 // candidates.c
 struct candidate *candidate_find(const struct ledger *ledger, const struct block_id *id);
@@ -221,7 +230,8 @@ struct candidate *candidate_add(struct ledger *ledger, struct span bytes, const 
                                 const struct sign_public *proposer);
 enum err candidates_load(struct ledger *ledger, struct step *step); // what is in the store; ERR_CORRUPT
 void candidate_want(struct ledger *ledger, struct step *step, const struct block_id *id, bool decided);
-void candidate_verified(struct ledger *ledger, struct step *step, const struct block_id *id, bool all_right);
+struct candidate *candidate_numbered(const struct ledger *ledger, uint64_t number); // NULL: gone
+void candidate_verified(struct ledger *ledger, struct step *step, struct candidate *candidate, bool all_right);
 // Executes it on the head's state. ERR_INVALID with the rule that it breaks.
 enum err candidate_try(struct ledger *ledger, struct step *step, struct candidate *candidate, bool decided,
                        const char **why);

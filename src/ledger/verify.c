@@ -32,11 +32,11 @@ struct verify_job *verify_job_new(const struct tx_rules *rules) {
     return verify;
 }
 
-void verify_job_add(struct verify_job *verify, struct span tx, uint64_t tag) {
+void verify_job_add(struct verify_job *verify, const struct tx_id *id, struct span tx) {
     ASSERT(verify->count < VERIFY_BATCH_MAX && tx.n <= TX_BYTES_MAX);
     buf_append(&verify->bytes, tx);
     verify->ends[verify->count] = verify->bytes.n;
-    verify->tags[verify->count++] = tag;
+    verify->ids[verify->count++] = *id;
 }
 
 struct span verify_job_tx(const struct verify_job *verify, size_t i) {

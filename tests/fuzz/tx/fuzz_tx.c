@@ -7,7 +7,8 @@
 
 static void check_job(struct span bytes, const struct tx_rules *rules, bool valid) {
     struct verify_job *verify = verify_job_new(rules);
-    verify_job_add(verify, bytes, 0);
+    const struct tx_id id = {{0}};
+    verify_job_add(verify, &id, bytes);
     verify->job.run(&verify->job, NULL);
     ASSERT(verify_job_valid(verify, 0) == valid);
     verify->job.free(&verify->job);

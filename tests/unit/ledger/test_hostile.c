@@ -327,15 +327,24 @@ static void propose(struct stranger *stranger, const struct machine *as, const s
     free(message);
 }
 
-static void vote(struct stranger *stranger, const struct machine *as, enum vote_type type, uint64_t height,
-                 uint32_t round) {
-    struct vote vote = {.type = type, .height = height, .round = round};
+// For a block in the height and round of that proposal.
+static void vote_for(struct stranger *stranger, const struct machine *as, enum vote_type type, const struct lie *in,
+                     const struct block_id *value) {
+    struct vote vote = {.type = type, .height = in->height, .round = in->round, .value = *value};
     struct sign_secret secret;
     uint8_t body[VOTE_BYTES];
     key_of(as, &secret, &vote.validator);
     vote_sign(&vote, &as->world->genesis.network, &secret);
     vote_encode(body, &vote);
     stranger_say(stranger, FRAME_VOTE, SPAN_OF(body));
+}
+
+// For nil.
+static void vote(struct stranger *stranger, const struct machine *as, enum vote_type type, uint64_t height,
+                 uint32_t round) {
+    const struct lie in = {.height = height, .round = round};
+    const struct block_id nil = {{0}};
+    vote_for(stranger, as, type, &in, &nil);
 }
 
 static void forged_prevotes_of_the_next_height_close_the_link(void **state) {
@@ -429,6 +438,13 @@ static void append_full_block(struct buf *out, struct machine *at, const struct 
     free(txs);
 }
 
+static size_t jobs_under_way(const struct ledger *ledger) {
+    size_t under_way = 0;
+    for (size_t i = 0; i < VERIFY_JOBS_MAX; i++)
+        under_way += ledger->verifications[i].job != NULL;
+    return under_way;
+}
+
 static void two_full_blocks_of_unknown_transactions_wait_for_each_other(void **state) {
     (void)state;
     struct world *world = world_make(17, 4, 4);
@@ -452,10 +468,7 @@ static void two_full_blocks_of_unknown_transactions_wait_for_each_other(void **s
         buf_free(&lie.block);
         assert_false(strangers[3]->closed);
     }
-    size_t under_way = 0;
-    for (size_t i = 0; i < VERIFY_JOBS_MAX; i++)
-        under_way += at->ledger->verifications[i].job != NULL;
-    assert_int_equal(under_way, BLOCK_TXS_MAX / VERIFY_BATCH_MAX);
+    assert_int_equal(jobs_under_way(at->ledger), BLOCK_TXS_MAX / VERIFY_BATCH_MAX);
     assert_int_equal(at->ledger->candidate_count, 2);
     run_for(world, 201 * SECOND_MS);
     assert_true(ledger_next_ms(at->ledger) > world->now.mono_ms);
@@ -548,6 +561,118 @@ static void of_a_transaction_that_many_bring_one_copy_is_verified(void **state) 
     world_free(world);
 }
 
+// ---- transactions that a peer has brought and a block has, too
+
+#define BROUGHT 640 // more than may be in jobs at once
+#define IN_JOBS (VERIFY_GOSSIP_JOBS_MAX * VERIFY_BATCH_MAX)
+
+_Static_assert(BROUGHT > IN_JOBS && (BROUGHT - IN_JOBS) % VERIFY_BATCH_MAX == 0, "some wait, in whole batches");
+
+struct meeting {
+    struct world *world;
+    struct machine *at;
+    struct stranger *strangers[4];
+    uint32_t round;
+    struct lie lie; // its block has what was brought
+};
+
+// One validator runs, jobs take 50 ms; one of its peers brings transfers, another proposes a block with all of them. Of
+// transfer `spoilt` the signature is wrong.
+static struct meeting meeting_begin(uint64_t seed, size_t spoilt) {
+    struct meeting meeting = {.world = world_make(seed, 4, 4)};
+    struct machine *at = meeting.at = &meeting.world->machines[0];
+    machine_start(at);
+    for (size_t i = 1; i < 4; i++) {
+        meeting.strangers[i] = stranger_join(at);
+        stranger_prove(meeting.strangers[i], &meeting.world->machines[i]);
+    }
+    meeting.world->job_ms = 50;
+    meeting.lie = (struct lie){.height = 1, .round = turn_of(at, &meeting.world->machines[3], 1, 0)};
+    for (size_t i = 1; i < 4; i++)
+        vote(meeting.strangers[i], &meeting.world->machines[i], VOTE_PREVOTE, 1, meeting.lie.round);
+    run_for(meeting.world, 10);
+    static uint8_t bytes[BROUGHT][256];
+    struct span txs[BROUGHT];
+    struct buf body = {0};
+    for (size_t i = 0; i < BROUGHT; i++) {
+        struct tx tx = {.network = meeting.world->genesis.network, .kind = TX_TRANSFER, .nonce = i, .fee = 10};
+        tx.sender = meeting.world->genesis.ledger.accounts[0].id;
+        tx.transfer.amount = 1;
+        tx_sign(&tx, &meeting.world->operator);
+        tx.signature.bytes[0] ^= i == spoilt;
+        txs[i] = span_of(bytes[i], tx_encode(bytes[i], &tx));
+        part_append(&body, txs[i]);
+    }
+    stranger_say(meeting.strangers[1], FRAME_TXS, buf_span(&body));
+    buf_free(&body);
+    block_after_head(&meeting.lie.block, at, &meeting.world->machines[3], 1, 1, txs, BROUGHT);
+    propose(meeting.strangers[3], &meeting.world->machines[3], &meeting.lie);
+    return meeting;
+}
+
+static void meeting_end(struct meeting *meeting) {
+    buf_free(&meeting->lie.block);
+    world_free(meeting->world);
+}
+
+static void what_a_peer_has_brought_is_verified_once_for_a_block(void **state) {
+    (void)state;
+    struct meeting meeting = meeting_begin(24, SIZE_MAX);
+    struct ledger *ledger = meeting.at->ledger;
+    assert_int_equal(jobs_under_way(ledger), BROUGHT / VERIFY_BATCH_MAX);
+    assert_int_equal(ledger->gossip_jobs, VERIFY_GOSSIP_JOBS_MAX);
+    run_for(meeting.world, 60);
+    assert_int_equal(ledger->candidate_count, 1);
+    assert_int_equal(ledger->candidates[0]->state, CANDIDATE_VALID);
+    assert_int_equal(jobs_under_way(ledger), 0);
+    assert_int_equal(ledger->verify_queued, BROUGHT - IN_JOBS); // until the height is decided
+    struct block_id id = ledger->candidates[0]->id;
+    for (size_t i = 1; i < 4; i++) {
+        vote_for(meeting.strangers[i], &meeting.world->machines[i], VOTE_PREVOTE, &meeting.lie, &id);
+        vote_for(meeting.strangers[i], &meeting.world->machines[i], VOTE_PRECOMMIT, &meeting.lie, &id);
+    }
+    run_for(meeting.world, 10);
+    assert_int_equal(height_of(meeting.at), 1);
+    assert_null(ledger->verifying);
+    assert_int_equal(ledger->verify_queued, 0);
+    meeting_end(&meeting);
+}
+
+static void a_wrong_signature_that_a_peer_has_brought_makes_a_block_invalid(void **state) {
+    (void)state;
+    static const size_t places[] = {5, IN_JOBS + 5}; // in a job before the block came, or with it
+    for (size_t i = 0; i < 2; i++) {
+        struct meeting meeting = meeting_begin(25, places[i]);
+        run_for(meeting.world, 60);
+        assert_int_equal(meeting.at->ledger->candidate_count, 1);
+        assert_int_equal(meeting.at->ledger->candidates[0]->state, CANDIDATE_INVALID);
+        meeting_end(&meeting);
+    }
+}
+
+static void what_a_block_was_to_settle_has_its_turn_when_another_is_decided(void **state) {
+    (void)state;
+    struct meeting meeting = meeting_begin(26, SIZE_MAX);
+    struct ledger *ledger = meeting.at->ledger;
+    run_for(meeting.world, 60);
+    assert_int_equal(ledger->verify_queued, BROUGHT - IN_JOBS);
+    struct lie other = {.height = 1, .round = turn_of(meeting.at, &meeting.world->machines[2], 1, meeting.lie.round)};
+    struct block_header header;
+    struct block_id id;
+    block_after_head(&other.block, meeting.at, &meeting.world->machines[2], 1, 2, NULL, 0);
+    assert_int_equal(block_header_decode(&header, span_of(other.block.p, BLOCK_HEADER_BYTES)), OK);
+    block_id_of(&id, &header);
+    propose(meeting.strangers[2], &meeting.world->machines[2], &other);
+    for (size_t i = 1; i < 4; i++)
+        vote_for(meeting.strangers[i], &meeting.world->machines[i], VOTE_PRECOMMIT, &other, &id);
+    run_for(meeting.world, 10);
+    assert_int_equal(height_of(meeting.at), 1);
+    assert_int_equal(ledger->verify_queued, 0);
+    assert_int_equal(jobs_under_way(ledger), (BROUGHT - IN_JOBS) / VERIFY_BATCH_MAX);
+    buf_free(&other.block);
+    meeting_end(&meeting);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claimed_heights_do_not_stop_validators),
@@ -568,6 +693,9 @@ int main(void) {
         cmocka_unit_test(one_proposer_cannot_fill_the_room_for_blocks),
         cmocka_unit_test(two_full_blocks_of_unknown_transactions_wait_for_each_other),
         cmocka_unit_test(of_a_transaction_that_many_bring_one_copy_is_verified),
+        cmocka_unit_test(what_a_peer_has_brought_is_verified_once_for_a_block),
+        cmocka_unit_test(a_wrong_signature_that_a_peer_has_brought_makes_a_block_invalid),
+        cmocka_unit_test(what_a_block_was_to_settle_has_its_turn_when_another_is_decided),
         cmocka_unit_test(a_node_that_others_have_left_behind_waits_without_spinning),
         cmocka_unit_test(who_fetches_does_not_wait_to_fetch),
         cmocka_unit_test(a_log_that_begins_anew_while_catching_up_can_be_read_again),

@@ -20,7 +20,8 @@ static void each_transaction_of_a_batch_has_its_own_verdict(void **state) {
             if (!good)
                 bytes[rng_below(&rng, n)] ^= (uint8_t)(1u << rng_below(&rng, 8));
             expected |= (uint64_t)good << i;
-            verify_job_add(verify, span_of(bytes, n), 1000 + i);
+            const struct tx_id id = {{(uint8_t)i}};
+            verify_job_add(verify, &id, span_of(bytes, n));
             assert_true(span_equal(verify_job_tx(verify, i), span_of(bytes, n)));
         }
         verify->job.run(&verify->job, NULL);
@@ -28,7 +29,7 @@ static void each_transaction_of_a_batch_has_its_own_verdict(void **state) {
         assert_true(verify->valid == expected);
         for (size_t i = 0; i < VERIFY_BATCH_MAX; i++) {
             assert_int_equal(verify_job_valid(verify, i), expected >> i & 1);
-            assert_int_equal(verify->tags[i], 1000 + i);
+            assert_int_equal(verify->ids[i].bytes[0], i);
         }
         verify->job.free(&verify->job);
     }
@@ -39,8 +40,9 @@ static void an_empty_batch_and_one_of_rubbish_are_run(void **state) {
     const struct tx_rules rules = {0};
     struct verify_job *verify = verify_job_new(&rules);
     verify->job.run(&verify->job, NULL);
-    verify_job_add(verify, (struct span){0}, 0);
-    verify_job_add(verify, SPAN_LITERAL("rubbish"), 1);
+    const struct tx_id id = {{0}};
+    verify_job_add(verify, &id, (struct span){0});
+    verify_job_add(verify, &id, SPAN_LITERAL("rubbish"));
     verify->job.run(&verify->job, NULL);
     assert_true(verify->valid == 0);
     verify->job.free(&verify->job);
