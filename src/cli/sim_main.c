@@ -14,10 +14,11 @@
 struct options {
     uint64_t seeds;
     uint64_t from;
-    uint32_t relays;   // 0: drawn
-    uint32_t users;    // 0: drawn
-    uint32_t messages; // 0: drawn
-    bool quiet_world;  // no faults
+    uint32_t validators; // 0: drawn
+    uint32_t relays;     // 0: drawn
+    uint32_t users;      // 0: drawn
+    uint32_t messages;   // 0: drawn
+    bool quiet_world;    // no faults
     const char *without[WITHOUT_MAX];
     size_t without_count;
     bool until_failure;
@@ -25,13 +26,13 @@ struct options {
 };
 
 static const char usage[] =
-    "usage: sotto-sim [--seeds N] [--from S] [--relays N] [--users N] [--messages N]\n"
-    "                 [--quiet] [--without FAULT] [--expect-failure] [--verbose]\n"
+    "usage: sotto-sim [--seeds N] [--from S] [--validators N] [--relays N] [--users N]\n"
+    "                 [--messages N] [--quiet] [--without FAULT] [--expect-failure] [--verbose]\n"
     "\n"
-    "Runs N simulated networks (100), one for each seed from S (1) on: relays, users, a\n"
-    "directory, and whatever goes wrong. The same seed gives the same run.\n"
+    "Runs N simulated networks (100), one for each seed from S (1) on: validators with\n"
+    "their ledger, relays, users, and whatever goes wrong. The same seed gives the same run.\n"
     "\n"
-    "  --relays, --users, --messages   instead of what the seed draws\n"
+    "  --validators, --relays, --users, --messages   instead of what the seed draws\n"
     "  --quiet            nothing goes wrong\n"
     "  --without FAULT    leaves out one kind of fault; may be repeated: kill effect power blackout\n"
     "                     pause partition break stall slow clock full failing-write lost-disk\n"
@@ -105,6 +106,8 @@ static bool parse_value(struct options *options, const char *arg, const char *va
         return parse_number(&options->seeds, value) && options->seeds > 0;
     if (strcmp(arg, "--from") == 0)
         return parse_number(&options->from, value);
+    if (strcmp(arg, "--validators") == 0)
+        return parse_u32(&options->validators, value, GENESIS_SEEDS_MAX);
     if (strcmp(arg, "--relays") == 0)
         return parse_u32(&options->relays, value, 3000);
     if (strcmp(arg, "--users") == 0)
@@ -136,6 +139,8 @@ static void configure(struct sim_config *config, const struct options *options, 
         sim_config_quiet(config, seed);
     else
         sim_config_draw(config, seed);
+    if (options->validators > 0)
+        config->validators = options->validators;
     if (options->relays > 0)
         config->relays = options->relays;
     if (options->users > 0)
@@ -157,6 +162,8 @@ static void print_failure(const struct sim_result *result, const struct options 
     for (size_t i = 0; !options->verbose && (entry = trace_tail(&result->trace, i)) != NULL; i++)
         print_entry(stdout, entry);
     printf("replay: sotto-sim --seeds 1 --from %" PRIu64, seed);
+    if (options->validators > 0)
+        printf(" --validators %" PRIu32, options->validators);
     if (options->relays > 0)
         printf(" --relays %" PRIu32, options->relays);
     if (options->users > 0)

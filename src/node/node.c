@@ -146,9 +146,12 @@ static void on_start(struct node *node, struct step *step, const struct event *e
     if (node->relay != NULL && node->config.genesis.tick_ms > 0 && node->config.genesis.profile != PROFILE_FAST) {
         node->tick_ms = step->now.mono_ms;
     }
-    roles_start(node, step, unclean, event->start.log);
+    roles_start(node, step, unclean);
     addressing_start(node, step);
     following_start(node, step);
+    if (node->ledger != NULL) {
+        ledger_role_start(node, step, event->start.log); // what it decided last may fix a directory at once
+    }
 }
 
 static void on_stop(struct node *node, struct step *step, const struct event *event) {

@@ -179,7 +179,7 @@ uint64_t addressing_next_ms(const struct node *node);
 // roles.c: the ports between the node and its parts.
 enum err roles_new(struct node *node, struct buf *why);
 void roles_free(struct node *node);
-void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log);
+void roles_start(struct node *node, struct step *step, bool unclean_restart);
 void roles_directory_changed(struct node *node, struct step *step);
 void roles_tick(struct node *node, struct step *step);
 uint64_t roles_next_ms(const struct node *node);
@@ -191,7 +191,7 @@ void node_give_up(struct node *node, const char *why);
 
 // ledger_role.c: the ports between the ledger and its links.
 void ledger_role_new(struct node *node);
-void ledger_role_start(struct node *node, struct step *step, struct span log);
+void ledger_role_start(struct node *node, struct step *step, struct span log); // after following_start
 
 // standing_role.c: a relay's registration, and its one ledger link. False: not its link or dial.
 void standing_role_new(struct node *node);

@@ -244,10 +244,7 @@ void roles_free(struct node *node) {
     claiming_role_free(node);
 }
 
-void roles_start(struct node *node, struct step *step, bool unclean_restart, struct span log) {
-    if (node->ledger != NULL) {
-        ledger_role_start(node, step, log);
-    }
+void roles_start(struct node *node, struct step *step, bool unclean_restart) {
     if (node->relay != NULL) {
         relay_start(node->relay, step, unclean_restart);
         mailbox_start(node->mailbox, step);

@@ -19,45 +19,51 @@ static uint64_t draw_ms(struct world *world, uint64_t max_ms) {
     return 1 + rng_below(&world->rng_faults, max_ms);
 }
 
+#define ANYBODY (ROLE_USER | SERVERS)
+#define SERVERS (ROLE_RELAY | ROLE_VALIDATOR)
+
 static bool is_relay(const struct machine *machine) {
     return (machine->config.roles & ROLE_RELAY) != 0;
 }
 
-// A running machine; `relays` only relays; NULL: none.
-static struct machine *draw_machine(struct world *world, bool relays) {
+// A running machine with one of these roles; NULL: none.
+static struct machine *draw_machine(struct world *world, unsigned roles) {
     size_t candidates = 0;
     struct machine *chosen = NULL;
     for (size_t i = 0; i < world->machine_count; i++) {
         struct machine *machine = world->machines[i];
-        if (machine_runs(machine) && (!relays || is_relay(machine)) && rng_below(&world->rng_faults, ++candidates) == 0)
+        if (machine_runs(machine) && (machine->config.roles & roles) != 0 &&
+            rng_below(&world->rng_faults, ++candidates) == 0)
             chosen = machine;
     }
     return chosen;
 }
 
 static void kill_one(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine != NULL)
         machine_kill(world, machine);
 }
 
 static void kill_between_effects(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine != NULL)
         machine->effects_left = (uint32_t)draw_ms(world, 40);
 }
 
 static void power_off_one(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine != NULL)
         machine_power_off(world, machine);
 }
 
 static void black_out(struct world *world) {
-    bool users_too = rng_below(&world->rng_faults, 2) == 0;
+    unsigned who = ROLE_RELAY;
+    who |= rng_below(&world->rng_faults, 2) == 0 ? ROLE_USER : 0u;
+    who |= rng_below(&world->rng_faults, 2) == 0 ? ROLE_VALIDATOR : 0u;
     for (size_t i = 0; i < world->machine_count; i++) {
         struct machine *machine = world->machines[i];
-        if (machine_runs(machine) && (users_too || is_relay(machine)))
+        if (machine_runs(machine) && (machine->config.roles & who) != 0)
             machine_power_off(world, machine);
     }
 }
@@ -76,7 +82,7 @@ void faults_stored(struct world *world) {
 }
 
 static void pause_one(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine == NULL)
         return;
     uint64_t max_ms = rng_below(&world->rng_faults, 5) == 0 ? PAUSE_LONG_MS_MAX : PAUSE_MS_MAX;
@@ -107,7 +113,7 @@ static void stall_one(struct world *world) {
 }
 
 static void slow_one(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine == NULL)
         return;
     machine->slow_until_ms = world->now_ms + draw_ms(world, SLOW_MS_MAX);
@@ -118,9 +124,18 @@ static void clock_back(struct world *world, struct sim_event *event) {
     world->machines[event->a]->wall_error_ms = 0;
 }
 
+// Fewer than a third of the validators may be wrong: more would move the time of blocks, which never goes back.
+static bool validator_may_be_wrong(const struct world *world) {
+    uint32_t wrong = 0;
+    for (size_t i = 0; i < world->config.validators; i++)
+        wrong += world->machines[i]->wall_error_ms != 0 ? 1 : 0;
+    return 3 * (wrong + 1) < world->config.validators;
+}
+
 static void clock_jumps(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
-    if (machine == NULL || world->config.faults.clock_error_ms == 0)
+    struct machine *machine = draw_machine(world, ANYBODY);
+    if (machine == NULL || world->config.faults.clock_error_ms == 0 ||
+        (world_is_validator(machine) && !validator_may_be_wrong(world)))
         return;
     int64_t error_ms = (int64_t)draw_ms(world, world->config.faults.clock_error_ms);
     machine->wall_error_ms = rng_below(&world->rng_faults, 2) == 0 ? error_ms : -error_ms;
@@ -133,7 +148,7 @@ static void disk_has_space(struct world *world, struct sim_event *event) {
 }
 
 static void disk_full(struct world *world) {
-    struct machine *machine = draw_machine(world, true);
+    struct machine *machine = draw_machine(world, SERVERS);
     if (machine == NULL)
         return;
     machine->full_until_ms = world->now_ms + draw_ms(world, FULL_MS_MAX);
@@ -143,13 +158,13 @@ static void disk_full(struct world *world) {
 }
 
 static void disk_fails(struct world *world) {
-    struct machine *machine = draw_machine(world, false);
+    struct machine *machine = draw_machine(world, ANYBODY);
     if (machine != NULL)
         machine->disk_fails = true;
 }
 
 static void disk_lost(struct world *world) {
-    struct machine *machine = draw_machine(world, true);
+    struct machine *machine = draw_machine(world, ROLE_RELAY);
     if (machine == NULL || world->lost_disks >= world->config.faults.lost_disks_max)
         return;
     world->lost_disks++;
@@ -171,7 +186,7 @@ static uint32_t count_relays(const struct world *world) {
 static void join(struct world *world) {
     if (count_relays(world) >= RELAYS_MAX)
         return;
-    struct machine *machine = world_add_machine(world, ROLE_RELAY);
+    struct machine *machine = world_add_relay(world);
     machine->config.genesis = world->genesis;
     machine_start(world, machine);
 }
@@ -193,7 +208,7 @@ static void retire_starts_again(struct world *world, struct sim_event *event) {
 
 // Enough must stay for three hops, two entries and a set of replicas; and the first directory waits for all.
 static void retire(struct world *world) {
-    struct machine *machine = draw_machine(world, true);
+    struct machine *machine = draw_machine(world, ROLE_RELAY);
     if (machine == NULL || machine->retiring || metric_value(machine->env.metrics, METRIC_DIRECTORY_EPOCH) == 0 ||
         count_relays(world) <= world->config.replicas + 3u)
         return;
@@ -206,7 +221,7 @@ static void retire(struct world *world) {
 }
 
 static void intruder(struct world *world) {
-    struct machine *machine = draw_machine(world, true);
+    struct machine *machine = draw_machine(world, SERVERS);
     if (machine != NULL)
         intruder_visits(world, machine);
 }

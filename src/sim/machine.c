@@ -118,6 +118,13 @@ static void stopped(struct world *world, struct sim_event *event) {
     end_process(world, machine, false);
 }
 
+static void answered(struct world *world, struct machine *machine, const struct node_answer *answer) {
+    if (answer->op == NODE_STATUS && answer->status.waiting_for != NULL)
+        world_note(world, answer->status.waiting_for, machine->index, 0, 0);
+    else if (machine->user != NULL)
+        user_answer(world, machine, answer);
+}
+
 // The effect is taken over: what it owns is freed here.
 static void leave(struct world *world, struct machine *machine, struct effect *effect) {
     switch (effect->kind) {
@@ -134,8 +141,7 @@ static void leave(struct world *world, struct machine *machine, struct effect *e
         set_timer(world, machine, effect->timer.at_ms);
         break;
     case EFFECT_ANSWER:
-        if (machine->user != NULL)
-            user_answer(world, machine, effect->answer);
+        answered(world, machine, effect->answer);
         break;
     case EFFECT_STREAM:
         if (machine->user != NULL)
@@ -366,4 +372,11 @@ void machine_stop(struct world *world, struct machine *machine) {
     struct event stop = {.kind = EVENT_STOP};
     if (machine_runs(machine))
         machine_event(world, machine, &stop);
+}
+
+void machine_ask_status(struct world *world, struct machine *machine) {
+    struct node_request request = {.op = NODE_STATUS};
+    struct event event = {.kind = EVENT_REQUEST, .request = {.request = &request}};
+    if (machine_runs(machine))
+        machine_event(world, machine, &event);
 }

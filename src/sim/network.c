@@ -549,7 +549,7 @@ static uint32_t machine_of_address(const struct world *world, const struct addre
 
 void network_dial(struct world *world, struct machine *from, const struct effect *effect) {
     uint32_t to = machine_of_address(world, &effect->dial.address);
-    if (to == NOBODY || (world->machines[to]->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) == 0) {
+    if (to == NOBODY || (world->machines[to]->config.roles & (ROLE_RELAY | ROLE_VALIDATOR)) == 0) {
         fail_dial(world, from, effect->dial.dial, CLOSE_IO, 1);
         return;
     }

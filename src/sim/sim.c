@@ -13,6 +13,8 @@
 
 void sim_config_quiet(struct sim_config *config, uint64_t seed) {
     *config = (struct sim_config){.seed = seed,
+                                  .validators = 1,
+                                  .block_ms = 2 * SECOND_MS,
                                   .relays = 7,
                                   .users = 3,
                                   .replicas = 3,
@@ -81,6 +83,8 @@ void sim_config_draw(struct sim_config *config, uint64_t seed) {
     config->chaos_at_once = rng_below(&rng, 6) == 0;
     config->strangers = rng_below(&rng, 4) == 0;
     draw_faults(&config->faults, &rng);
+    config->validators = rng_below(&rng, 4) == 0 ? 4 : 1;
+    config->block_ms = rng_below(&rng, 4) == 0 ? 0 : 500 + (uint32_t)rng_below(&rng, 2000);
 }
 
 static bool failed(const struct world *world) {
@@ -108,8 +112,12 @@ static void settle(struct world *world) {
 static void recover(struct world *world) {
     uint64_t until_ms = world->now_ms + RECOVER_MS;
     while (!failed(world) && faults_not_recovered(world) != NOBODY) {
-        if (world->now_ms > until_ms)
-            world_fail(world, "a node has not recovered", faults_not_recovered(world), 0, 0);
+        uint32_t last = faults_not_recovered(world);
+        if (world->now_ms > until_ms) {
+            machine_ask_status(world, world->machines[last]);
+            world_run_until(world, world->now_ms + 100);
+            world_fail(world, "a node has not recovered", last, 0, 0);
+        }
         world_run_until(world, world->now_ms + 500);
     }
 }

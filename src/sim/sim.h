@@ -39,7 +39,9 @@ struct sim_faults {
 
 struct sim_config {
     uint64_t seed;
-    uint32_t relays; // at the beginning
+    uint32_t validators;
+    uint32_t block_ms; // longest time between blocks, 0: no empty ones
+    uint32_t relays;   // at the beginning
     uint32_t users;
     uint8_t replicas;
     uint8_t quorum;

@@ -50,7 +50,7 @@ struct user {
 };
 
 static struct user *user_at(const struct world *world, uint32_t number) {
-    return world->machines[1 + world->config.relays + number]->user;
+    return world->machines[world_first_user(world) + number]->user;
 }
 
 static uint32_t count_users(const struct world *world) {
@@ -60,7 +60,7 @@ static uint32_t count_users(const struct world *world) {
 void users_add(struct world *world, struct machine *machine) {
     struct user *user = NEW(struct user);
     user->machine = machine;
-    user->number = machine->index - 1 - world->config.relays;
+    user->number = machine->index - world_first_user(world);
     ASSERT(user->number < USERS_MAX);
     machine->user = user;
 }

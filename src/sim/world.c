@@ -108,7 +108,8 @@ struct machine *world_add_machine(struct world *world, unsigned roles) {
     node_config_defaults(config);
     config->roles = roles;
     rng_bytes(&world->rng_world, config->identity_seed, sizeof config->identity_seed);
-    rng_bytes(&world->rng_world, config->authority_seed, sizeof config->authority_seed);
+    rng_bytes(&world->rng_world, config->validator_seed, sizeof config->validator_seed);
+    config->has_validator_key = (roles & ROLE_VALIDATOR) != 0;
     rng_bytes(&world->rng_world, config->account_seed, sizeof config->account_seed);
     rng_bytes(&world->rng_world, machine->boot_id, sizeof machine->boot_id);
     machine_host(config->address.host, machine->index);
@@ -134,32 +135,100 @@ uint32_t world_machine_of(const struct world *world, const struct relay_id *id) 
     return NOBODY;
 }
 
+struct machine *world_add_relay(struct world *world) {
+    struct machine *machine = world_add_machine(world, ROLE_RELAY);
+    machine->config.has_operator_key = true;
+    memcpy(machine->config.operator_seed, world->operator_seeds[machine->index % OPERATORS],
+           sizeof machine->config.operator_seed);
+    return machine;
+}
+
+bool world_is_validator(const struct machine *machine) {
+    return (machine->config.roles & ROLE_VALIDATOR) != 0;
+}
+
+uint32_t world_first_user(const struct world *world) {
+    return world->config.validators + world->config.relays;
+}
+
+// ---- what the network begins with
+
+static int compare_validators(const void *a, const void *b) {
+    const struct genesis_validator *left = a, *right = b;
+    return memcmp(left->key.bytes, right->key.bytes, sizeof left->key.bytes);
+}
+
+static int compare_accounts(const void *a, const void *b) {
+    const struct genesis_account *left = a, *right = b;
+    return memcmp(left->id.bytes, right->id.bytes, sizeof left->id.bytes);
+}
+
+static struct account_id account_of_seed(const uint8_t seed[static 32]) {
+    struct sign_secret secret;
+    struct sign_public public;
+    struct account_id account;
+    sign_key_from_seed(&secret, &public, seed);
+    memcpy(account.bytes, public.bytes, sizeof account.bytes);
+    return account;
+}
+
+#define SOT UINT64_C(1000000) // grains
+#define OPERATOR_GRAINS (1000000 * SOT)
+
+// All validators are equal, and the first machines.
+static void make_ledger(struct world *world, struct ledger_genesis *ledger) {
+    *ledger = (struct ledger_genesis){.consensus = CONSENSUS_POA,
+                                      .block_ms = world->config.block_ms,
+                                      .fee_min = SOT / 1000,
+                                      .relay_stake_min = 100 * SOT,
+                                      .validator_stake_min = 1000 * SOT,
+                                      .unbonding_ms = 7 * DAY_MS,
+                                      .slash_percent = 5,
+                                      .reward_pool = 1000000 * SOT,
+                                      .reward_per_epoch = 100 * SOT,
+                                      .samples = 4,
+                                      .validator_count = world->config.validators,
+                                      .account_count = OPERATORS};
+    for (size_t i = 0; i < OPERATORS; i++)
+        ledger->accounts[i] = (struct genesis_account){account_of_seed(world->operator_seeds[i]), OPERATOR_GRAINS};
+    for (size_t i = 0; i < ledger->validator_count; i++) {
+        struct genesis_validator *validator = &ledger->validators[i];
+        struct sign_secret secret;
+        sign_key_from_seed(&secret, &validator->key, world->machines[i]->config.validator_seed);
+        validator->operator= account_of_seed(world->operator_seeds[i % OPERATORS]);
+        validator->power = 1;
+    }
+    qsort(ledger->validators, ledger->validator_count, sizeof ledger->validators[0], compare_validators);
+    qsort(ledger->accounts, ledger->account_count, sizeof ledger->accounts[0], compare_accounts);
+}
+
 // So that strangers' items and mailboxes need stamps here, too, and cost next to nothing.
 #define STAMP_BITS 4
 
-// The first machine signs the directory and is the seed.
+// The validators are the seeds.
 static void make_genesis(struct world *world) {
-    const struct machine *first = world->machines[0];
-    struct genesis genesis = {.name = "simulated",
-                              .testnet = true,
-                              .genesis_ms = WORLD_WALL_MS + BEFORE_GENESIS_MS,
-                              .epoch_ms = world->config.epoch_ms,
-                              .replicas = world->config.replicas,
-                              .quorum = world->config.quorum,
-                              .min_relays = world->config.relays,
-                              .item_lifetime_ms = world->config.lifetime_ms,
-                              .stamp_bits = STAMP_BITS,
-                              .tick_ms = world->config.tick_ms,
-                              .profile = world->config.profile,
-                              .seed_count = 1,
-                              .seeds = {{.id = first->id, .address = first->config.address}}};
-    struct sign_secret secret;
-    sign_key_from_seed(&secret, &genesis.authority, first->config.authority_seed);
+    struct genesis *genesis = NEW(struct genesis);
+    *genesis = (struct genesis){.name = "simulated",
+                                .testnet = true,
+                                .genesis_ms = WORLD_WALL_MS + BEFORE_GENESIS_MS,
+                                .epoch_ms = world->config.epoch_ms,
+                                .replicas = world->config.replicas,
+                                .quorum = world->config.quorum,
+                                .min_relays = world->config.relays,
+                                .item_lifetime_ms = world->config.lifetime_ms,
+                                .stamp_bits = STAMP_BITS,
+                                .tick_ms = world->config.tick_ms,
+                                .profile = world->config.profile,
+                                .seed_count = world->config.validators};
+    for (size_t i = 0; i < genesis->seed_count; i++)
+        genesis->seeds[i] = (struct genesis_seed){world->machines[i]->id, world->machines[i]->config.address};
+    make_ledger(world, &genesis->ledger);
     struct buf text = {0};
-    genesis_format(&text, &genesis);
+    genesis_format(&text, genesis);
     enum err err = genesis_parse(&world->genesis, buf_span(&text), NULL);
     ASSERT(err == OK);
     buf_free(&text);
+    free(genesis);
 }
 
 static void first_start(struct world *world, struct sim_event *event) {
@@ -177,9 +246,12 @@ struct world *world_new(const struct sim_config *config) {
     stream_init(&world->rng_faults, config->seed, 4);
     stream_init(&world->rng_users, config->seed, 5);
     checker_init(&world->checker, config->quorum);
-    world_add_machine(world, ROLE_BOOTSTRAP);
+    for (size_t i = 0; i < OPERATORS; i++)
+        rng_bytes(&world->rng_world, world->operator_seeds[i], sizeof world->operator_seeds[i]);
+    for (uint32_t i = 0; i < config->validators; i++)
+        world_add_machine(world, ROLE_VALIDATOR);
     for (uint32_t i = 0; i < config->relays; i++)
-        world_add_machine(world, ROLE_RELAY);
+        world_add_relay(world);
     for (uint32_t i = 0; i < config->users; i++)
         users_add(world, world_add_machine(world, ROLE_USER));
     make_genesis(world);

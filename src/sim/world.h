@@ -11,6 +11,7 @@
 #include "sim/sim.h"
 
 #define NOBODY UINT32_MAX // no machine
+#define OPERATORS 8       // who share the relays
 
 struct world;
 
@@ -70,6 +71,7 @@ struct machine {
 struct world {
     struct sim_config config;
     struct genesis genesis;
+    uint8_t operator_seeds[OPERATORS][32]; // of the accounts that stake for relays
     uint64_t now_ms;
     struct heap queue;
     struct rng rng_world;  // the shape of the world
@@ -105,6 +107,9 @@ struct sim_event *world_for(struct world *world, uint64_t at_ms, const char *nam
 void world_run_until(struct world *world, uint64_t until_ms);
 uint64_t world_wall_ms(const struct world *world);
 struct machine *world_add_machine(struct world *world, unsigned roles);
+struct machine *world_add_relay(struct world *world);
+bool world_is_validator(const struct machine *machine);
+uint32_t world_first_user(const struct world *world); // its machine
 void world_note(struct world *world, const char *what, uint32_t machine, uint64_t a, uint64_t b);
 void world_fail(struct world *world, const char *what, uint32_t machine, uint64_t a, uint64_t b);
 uint32_t world_machine_of(const struct world *world, const struct relay_id *id); // NOBODY
@@ -119,7 +124,8 @@ void machine_event(struct world *world, struct machine *machine, const struct ev
 void machine_kill(struct world *world, struct machine *machine);
 // So does the machine, and what was not synced is lost.
 void machine_power_off(struct world *world, struct machine *machine);
-void machine_stop(struct world *world, struct machine *machine); // a clean stop
+void machine_stop(struct world *world, struct machine *machine);       // a clean stop
+void machine_ask_status(struct world *world, struct machine *machine); // what it waits for is noted
 void machine_disk_space(struct world *world, struct machine *machine);
 void machine_wake(struct world *world, struct machine *machine); // what became durable lets effects go
 

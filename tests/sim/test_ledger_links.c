@@ -91,10 +91,12 @@ static uint64_t no_height(void *ctx) {
     return 0;
 }
 
-static struct machine *add_validator(struct world *world) {
-    struct machine *machine = world_add_machine(world, ROLE_VALIDATOR);
+// A node without a ledger, so that its ledger links are the test's, which others dial like a validator.
+static struct machine *add_end(struct world *world) {
+    struct machine *machine = world_add_machine(world, ROLE_USER);
     machine->config.genesis = world->genesis;
     machine_start(world, machine);
+    machine->config.roles = ROLE_VALIDATOR;
     return machine;
 }
 
@@ -126,8 +128,8 @@ static void run(uint64_t seed, const struct sim_faults *faults, struct part *fro
     config.users = 0;
     config.faults = *faults;
     struct world *world = world_new(&config);
-    *to = (struct part){.machine = add_validator(world)};
-    *from = (struct part){.machine = add_validator(world), .peer = to->machine};
+    *to = (struct part){.machine = add_end(world)};
+    *from = (struct part){.machine = add_end(world), .peer = to->machine};
     join(from);
     join(to);
     dial_first(world, from);
