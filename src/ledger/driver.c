@@ -15,7 +15,11 @@
 #define VOTES_PER_S 2000
 
 void driver_input(struct ledger *ledger, struct step *step, const struct bft_input *input) {
+    struct bft_view view;
+    witness_take(ledger->witness, input);
     bft_step(ledger->bft, input, step->now.mono_ms, &ledger->outputs);
+    bft_look(ledger->bft, &view);
+    witness_enter(ledger->witness, view.round);
 }
 
 void driver_start_height(struct ledger *ledger, struct step *step) {
@@ -24,6 +28,7 @@ void driver_start_height(struct ledger *ledger, struct step *step) {
     input.start.set = &ledger->set;
     input.start.next_set = &ledger->next_set;
     driver_input(ledger, step, &input);
+    evidence_tell_height(ledger, step, ledger->chain.height - 1); // by now what was late has come, too
 }
 
 // ---- outputs
@@ -137,14 +142,9 @@ static void carry_decide(struct ledger *ledger, struct step *step, struct bft_ou
     apply_block(ledger, step, candidate, output->decision);
 }
 
+// The witness was given all that the core has taken, and more.
 static void carry_evidence(struct ledger *ledger, struct step *step, struct bft_output *output) {
-    struct tx tx = {.network = ledger->config.genesis->network, .kind = TX_EVIDENCE, .evidence = output->evidence};
-    uint8_t bytes[TX_BYTES_MAX];
-    struct tx_id id;
-    enum err err;
-    metric_add(step->env->metrics, METRIC_LEDGER_EVIDENCE, 1);
-    log_note(&step->env->log, LOG_WARN, "ledger", "a validator has signed two messages for one slot");
-    gossip_take(ledger, step, span_of(bytes, tx_encode(bytes, &tx)), &id, &err);
+    (void)ledger, (void)step, (void)output;
 }
 
 static void carry_request_sync(struct ledger *ledger, struct step *step, struct bft_output *output) {
@@ -230,12 +230,13 @@ static enum err proposal_take(struct ledger *ledger, struct step *step, struct p
         return ERR_INVALID;
     if (proposal_verify(proposal, &ledger->config.genesis->network) != OK || prevotes_hold(ledger, message, set) != OK)
         return ERR_AUTH;
-    if (!is_of_height(message->block, proposal->height) ||
-        candidate_add(ledger, message->block, &proposal->value, &proposal->proposer) == NULL)
-        return ERR_INVALID;
     struct bft_input input = {.kind = BFT_INPUT_PROPOSAL, .from = peer->link};
     input.proposal.proposal = *proposal;
     input.proposal.prevotes = proposal->valid_round == VALID_ROUND_NONE ? NULL : &message->prevotes;
+    witness_take(ledger->witness, &input); // it is signed, whatever its block is
+    if (!is_of_height(message->block, proposal->height) ||
+        candidate_add(ledger, message->block, &proposal->value, &proposal->proposer) == NULL)
+        return ERR_INVALID;
     driver_input(ledger, step, &input);
     return OK; // a candidate that consensus waits for is looked at with the rest of the step
 }
@@ -265,6 +266,8 @@ static void fire_timers(struct ledger *ledger, struct step *step) {
             struct bft_input input = {.kind = BFT_INPUT_TIMEOUT, .timeout = ledger->timers[i]};
             ledger->timers_ms[i] = TIME_NEVER;
             driver_input(ledger, step, &input);
+            if (input.timeout.kind == BFT_TIMER_REBROADCAST)
+                evidence_tell_all(ledger, step);
         }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "ledger/consensus/record.h"
 #include "ledger/ledger_internal.h"
 
 struct ledger *ledger_new(const struct ledger_config *config, const struct ledger_ports *ports, struct rng *rng) {
@@ -20,6 +21,7 @@ struct ledger *ledger_new(const struct ledger_config *config, const struct ledge
     if (config->validator_seed != NULL)
         ledger->signer = signer_new(config->validator_seed, &config->genesis->network);
     ledger->config.validator_seed = NULL;
+    ledger->witness = witness_new();
     ledger->bft = bft_new(ledger->signer == NULL ? NULL : signer_key(ledger->signer), &params);
     for (size_t i = 0; i < BFT_TIMER_KINDS; i++)
         ledger->timers_ms[i] = TIME_NEVER;
@@ -42,6 +44,7 @@ void ledger_free(struct ledger *ledger) {
     buf_free(&ledger->kept);
     bft_outputs_free(&ledger->outputs);
     bft_free(ledger->bft);
+    witness_free(ledger->witness);
     signer_free(ledger->signer);
     mempool_free(ledger->mempool);
     free(ledger);
@@ -54,6 +57,20 @@ static enum err refuse(struct buf *why, enum err err, const char *text) {
     return err;
 }
 
+// Of the core and of the witness beside it: what was in no log is nothing that either needs.
+static enum err replay_input(struct ledger *ledger, struct span record) {
+    struct bft_record *decoded = NEW(struct bft_record);
+    struct bft_view view;
+    enum err err = bft_replay(ledger->bft, record, &ledger->outputs);
+    if (err == OK && bft_record_decode(decoded, record) == OK) {
+        witness_take(ledger->witness, &decoded->input);
+        bft_look(ledger->bft, &view);
+        witness_enter(ledger->witness, view.round);
+    }
+    free(decoded);
+    return err;
+}
+
 static enum err replay(struct ledger *ledger, struct step *step, struct span rest, struct buf *why) {
     struct wal_record record;
     while (wal_next(&record, &rest)) {
@@ -61,7 +78,7 @@ static enum err replay(struct ledger *ledger, struct step *step, struct span res
         if (record.type == WAL_SIGNER && ledger->signer != NULL)
             err = signer_recover(ledger->signer, &record);
         else if (record.type == WAL_INPUT)
-            err = bft_replay(ledger->bft, record.body, &ledger->outputs);
+            err = replay_input(ledger, record.body);
         if (err != OK)
             return refuse(why, ERR_CORRUPT, "the consensus log is damaged: a record makes no sense where it stands");
     }
@@ -140,6 +157,7 @@ void ledger_run(struct ledger *ledger, struct step *step) {
     while (ledger->broken == NULL) {
         driver_carry_out(ledger, step);
         sync_tick(ledger, step);
+        evidence_tick(ledger, step);
         driver_tick(ledger, step);
         candidates_tick(ledger, step);
         if (ledger->outputs.count == 0)

@@ -1,6 +1,6 @@
 // The ledger's own state. ledger.c begins and ends it, peers.c knows the others, gossip.c takes transactions,
-// candidates.c checks and builds blocks, driver.c runs consensus, apply.c makes a decided block the head, sync.c
-// catches up, queries.c answers. For files of src/ledger/ only.
+// candidates.c checks and builds blocks, driver.c runs consensus, evidence.c finds who signs twice, apply.c makes a
+// decided block the head, sync.c catches up, queries.c answers. For files of src/ledger/ only.
 #ifndef SOTTO_LEDGER_LEDGER_INTERNAL_H
 #define SOTTO_LEDGER_LEDGER_INTERNAL_H
 
@@ -8,6 +8,7 @@
 #include "ledger/chain.h"
 #include "ledger/consensus/bft.h"
 #include "ledger/consensus/signer.h"
+#include "ledger/consensus/witness.h"
 #include "ledger/ledger.h"
 #include "ledger/verify.h"
 
@@ -42,6 +43,7 @@ struct peer {
     bool has_status;
     struct peer_status status;
     struct allowance txs_allowed, votes_allowed, answers_allowed;
+    struct allowance heard_allowed, statements_allowed;
     bool asked_peers;       // whom it knows: no answer yet
     bool asked_block;       // for a block; an answer to nothing is not looked at
     unsigned sync_failures; // ranges that it did not give
@@ -144,6 +146,9 @@ struct ledger {
     struct bft *bft;
     struct bft_outputs outputs;
     struct signer *signer; // NULL: a follower
+    struct witness *witness;
+    uint64_t evidence_height; // of the head when evidence was offered last
+    uint64_t evidence_count;  // found by then
     uint64_t timers_ms[BFT_TIMER_KINDS];
     struct bft_timer timers[BFT_TIMER_KINDS];
     size_t log_bytes;    // since the log was reset
@@ -248,6 +253,16 @@ uint64_t driver_next_ms(const struct ledger *ledger, const struct now *now);
 void driver_greet(struct ledger *ledger, struct step *step, struct peer *peer);
 enum err driver_proposal(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 enum err driver_vote(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+
+// evidence.c
+void evidence_tick(struct ledger *ledger, struct step *step); // what is found goes to the proposers
+void evidence_tell_height(struct ledger *ledger, struct step *step, uint64_t height);
+void evidence_tell_all(struct ledger *ledger, struct step *step); // what was heard since it was told last
+void evidence_greet(struct ledger *ledger, struct step *step, struct peer *peer); // what is kept of the last heights
+// A certificate of a height that may be decided here, not verified: ERR_AUTH: a signature that matters is wrong.
+enum err evidence_look(struct ledger *ledger, const struct certificate *certificate, const struct validator_set *set);
+enum err evidence_heard(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
+enum err evidence_statement(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 
 // apply.c
 // Whether the head's state was made in this step: the store does not show it before the next, so nothing can be tried.

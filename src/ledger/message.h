@@ -32,6 +32,8 @@ enum ledger_frame {
     // Members' only: validators and those that follow.
     FRAME_PROPOSAL = 48,
     FRAME_VOTE = 49,
+    FRAME_HEARD = 50,     // who was heard for what in a round: heard.h
+    FRAME_STATEMENT = 51, // a vote or a proposal that contradicts what the receiver has heard
 };
 
 #define FRAME_MEMBERS_FIRST FRAME_PROPOSAL

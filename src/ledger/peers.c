@@ -268,6 +268,7 @@ static void follow_set(struct ledger *ledger, struct step *step, struct peer *pe
     ledger->ports.trust(ledger->ports.ctx, peer->link);
     gossip_greet(ledger, step, peer);
     driver_greet(ledger, step, peer);
+    evidence_greet(ledger, step, peer);
 }
 
 void peers_follow_set(struct ledger *ledger, struct step *step) {
@@ -357,6 +358,8 @@ static frame_handler *const handlers[256] = {
     [FRAME_MEMBER] = on_member,
     [FRAME_PROPOSAL] = driver_proposal,
     [FRAME_VOTE] = driver_vote,
+    [FRAME_HEARD] = evidence_heard,
+    [FRAME_STATEMENT] = evidence_statement,
     [FRAME_GET_STANDING] = serve_standing,
     [FRAME_GET_DELIVERY] = serve_delivery,
 };

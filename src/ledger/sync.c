@@ -125,15 +125,17 @@ static enum err apply_certified(struct ledger *ledger, struct step *step, const 
                                         : "the store is damaged: a block could not be executed");
         return OK;
     }
-    struct bft_input input = {.kind = BFT_INPUT_SYNCED_BLOCK};
-    input.height = ledger->chain.height + 1;
+    struct bft_input input = {.kind = BFT_INPUT_CERTIFICATE, .certificate = &certified->certificate};
+    witness_take(ledger->witness, &input);
+    input = (struct bft_input){.kind = BFT_INPUT_SYNCED_BLOCK, .height = ledger->chain.height + 1};
     candidate->state = CANDIDATE_VALID;
     driver_input(ledger, step, &input);
     apply_block(ledger, step, candidate, &certified->certificate);
     return OK;
 }
 
-// A certificate for another block at a height that is decided here: over a third of the power has lied.
+// A certificate for another block at a height that is decided here: over a third of the power has lied. One for the
+// same block may have votes of who told this node something else.
 static enum err look_for_fork(struct ledger *ledger, struct step *step, const struct certified *certified,
                               uint64_t height) {
     struct buf block = {0};
@@ -154,9 +156,11 @@ static enum err look_for_fork(struct ledger *ledger, struct step *step, const st
         ledger_break(ledger, step,
                      "a fork: two blocks of one height are both certified. Over a third of the "
                      "validators' power is lying; find out who before going on");
+    if (err == OK && !can_tell)
+        err = evidence_look(ledger, &certified->certificate, set);
     free(set);
     buf_free(&block);
-    return can_tell ? err : OK;
+    return err == ERR_AUTH || can_tell ? err : OK;
 }
 
 // ---- asking

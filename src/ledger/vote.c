@@ -196,6 +196,16 @@ enum err certificate_decode(struct certificate *out, struct span bytes) {
     return OK;
 }
 
+struct vote certificate_vote_of(const struct certificate *certificate, size_t i, const struct validator_set *set) {
+    ASSERT(i < certificate->count && certificate->votes[i].validator < set->count);
+    return (struct vote){.type = certificate->type,
+                         .height = certificate->height,
+                         .round = certificate->round,
+                         .value = certificate->value,
+                         .validator = set->validators[certificate->votes[i].validator].key,
+                         .signature = certificate->votes[i].signature};
+}
+
 enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set) {
     uint64_t sum = 0;
     for (size_t i = 0; i < certificate->count; i++) {
@@ -208,23 +218,13 @@ enum err certificate_power(uint64_t *power, const struct certificate *certificat
     return OK;
 }
 
-// The vote that the certificate holds of one of its signers.
-static struct vote vote_of(const struct certificate *certificate, size_t i, const struct validator_set *set) {
-    return (struct vote){.type = certificate->type,
-                         .height = certificate->height,
-                         .round = certificate->round,
-                         .value = certificate->value,
-                         .validator = set->validators[certificate->votes[i].validator].key,
-                         .signature = certificate->votes[i].signature};
-}
-
 enum err certificate_verify(const struct certificate *certificate, const struct validator_set *set,
                             const struct network_id *network) {
     uint64_t power = 0;
     if (certificate_power(&power, certificate, set) != OK || !power_is_quorum(power, set->total))
         return ERR_AUTH; // before any signature is looked at
     for (size_t i = 0; i < certificate->count; i++) {
-        const struct vote vote = vote_of(certificate, i, set);
+        const struct vote vote = certificate_vote_of(certificate, i, set);
         if (vote_verify(&vote, network) != OK)
             return ERR_AUTH;
     }

@@ -79,6 +79,8 @@ void certificate_write(struct writer *w, const struct certificate *certificate);
 void certificate_read(struct reader *r, struct certificate *certificate); // fails the reader unless canonical
 size_t certificate_encode(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct certificate *certificate);
 enum err certificate_decode(struct certificate *out, struct span bytes); // ERR_MALFORMED
+// The vote of its i-th signer, whose index is in the set.
+struct vote certificate_vote_of(const struct certificate *certificate, size_t i, const struct validator_set *set);
 // The power of those whose votes it holds. ERR_AUTH: an index is not in the set, or they do not increase. Looks at no
 // signature.
 enum err certificate_power(uint64_t *power, const struct certificate *certificate, const struct validator_set *set);

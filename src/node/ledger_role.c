@@ -10,7 +10,8 @@
 // ---- what the ledger wants of its links
 
 static void port_send(void *ctx, struct step *step, uint64_t peer, enum ledger_frame kind, struct span body) {
-    bool bulk = kind == FRAME_BLOCK || kind == FRAME_RANGE || kind == FRAME_HEADERS || kind == FRAME_TXS;
+    bool bulk = kind == FRAME_BLOCK || kind == FRAME_RANGE || kind == FRAME_HEADERS || kind == FRAME_TXS ||
+                kind == FRAME_HEARD || kind == FRAME_STATEMENT;
     ledger_link_send(ctx, step, peer, (uint8_t)kind, body, bulk ? FRAME_BULK : FRAME_URGENT);
 }
 

@@ -117,6 +117,16 @@ def certificate(members, signers, network, kind, height, round, value):
         (index, vote(ordered[index][0], network, kind, height, round, value)[-64:]) for index in signers])
 
 
+def heard(height, round, validators, proposed, values):
+    """proposed: None, or (valid round, value); values: (value, validators that prevoted it, that precommitted it)"""
+    def bits(those):
+        return sum(1 << validator for validator in those).to_bytes((validators + 7) // 8, "little")
+
+    told = u8(0) if proposed is None else u8(1) + u32(proposed[0]) + proposed[1]
+    listed = b"".join(value + bits(prevotes) + bits(precommits) for value, prevotes, precommits in values)
+    return u64(height) + u32(round) + u8(validators) + told + u8(len(values)) + listed
+
+
 # ---- validators ----
 
 def in_order(members):

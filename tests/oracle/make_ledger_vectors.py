@@ -207,6 +207,56 @@ def refused_evidence():
     yield "kind 0", u8(0) + two_votes()[1:]
 
 
+def heard(validators=4, proposed=(o.NO_ROUND, VALUE), values=((VALUE, [0, 1, 3], [0, 1]),), round=3):
+    return o.heard(9, round, validators, proposed, values)
+
+
+def all_heard():
+    nil = (o.NIL, [2], [])
+    other = (b"\xff" * 32, [], [3])
+    yield heard()
+    yield heard(values=[])
+    yield heard(proposed=None, values=[nil])
+    yield heard(proposed=(2, VALUE), values=[nil, (VALUE, [0, 1, 3], [0, 1]), other])
+    yield heard(validators=100, values=[nil, (VALUE, [i for i in range(100) if i != 2], range(100))])
+    yield heard(validators=1, proposed=None, values=[(VALUE, [0], [])])
+    yield heard(validators=16, proposed=None, values=[(u8(i) * 32, [i], []) for i in range(16)])
+
+
+def refused_heard():
+    one = (VALUE, [0], [])
+    yield "no validators", heard(validators=0, values=[])
+    yield "101 validators", heard(validators=101)
+    yield "nothing", heard(proposed=None, values=[])
+    yield "neither proposed nor not", with_byte(heard(), 13, 2)
+    yield "a proposal of nil", heard(proposed=(o.NO_ROUND, o.NIL))
+    yield "a valid round to come", heard(proposed=(3, VALUE))
+    yield "a value that nobody voted for", heard(values=[(VALUE, [], [])])
+    yield "a value twice", heard(values=[one, (VALUE, [1], [])])
+    yield "values out of order", heard(values=[one, (o.NIL, [1], [])])
+    yield "two prevotes of one", heard(values=[(o.NIL, [0], []), one])
+    yield "two precommits of one", heard(values=[(o.NIL, [], [3]), (VALUE, [], [3])])
+    yield "a vote of nobody", heard(values=[(VALUE, [4], [])])
+    yield "a vote of nobody in the last byte", heard(validators=9, values=[(VALUE, [], [9])])
+    yield "17 values", heard(validators=17, proposed=None, values=[(u8(i) * 32, [i], []) for i in range(17)])
+    yield "cut short", heard()[:-1]
+    yield "a byte behind it", heard() + b"\0"
+
+
+def statements():
+    for vote in votes():
+        yield u8(1) + vote
+    for proposal in proposals():
+        yield u8(2) + proposal
+
+
+def refused_statements():
+    yield "kind 0", u8(0) + VOTE
+    yield "a proposal as a vote", u8(1) + PROPOSAL
+    yield "a vote as a proposal", u8(2) + VOTE
+    yield "a byte behind it", u8(1) + VOTE + b"\0"
+
+
 def refused_sets():
     members = b"".join(sorted(SET[2 + 72 * i : 2 + 72 * (i + 1)] for i in range(4)))
     first, second = members[:72], members[72:144]
@@ -341,6 +391,9 @@ def ledger():
         "refused_votes": named(refused_votes(), "bytes"), "refused_proposals": named(refused_proposals(), "bytes"),
         "refused_certificates": named(refused_certificates(), "bytes"),
         "refused_evidence": named(refused_evidence(), "bytes"),
+        "heard": [one.hex() for one in all_heard()], "refused_heard": named(refused_heard(), "bytes"),
+        "statements": [statement.hex() for statement in statements()],
+        "refused_statements": named(refused_statements(), "bytes"),
         "sets": list(sets()), "refused_sets": named(refused_sets(), "bytes"),
         "chain": [{"block": b.block.hex(), "header": b.header.hex(), "id": b.id.hex(),
                    "certificate": b.certificate().hex(), "validators": b.validators.hex()} for b in CHAIN],

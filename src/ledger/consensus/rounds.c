@@ -187,13 +187,7 @@ bool certificate_has_quorum(const struct validator_set *set, const struct certif
 
 void certificate_take_votes(struct bft *core, const struct certificate *certificate, struct bft_outputs *outputs) {
     for (size_t i = 0; i < certificate->count; i++) {
-        size_t validator = certificate->votes[i].validator;
-        struct vote vote = {.type = certificate->type,
-                            .height = certificate->height,
-                            .round = certificate->round,
-                            .value = certificate->value,
-                            .validator = core->set.validators[validator].key,
-                            .signature = certificate->votes[i].signature};
-        vote_take(core, validator, &vote, outputs);
+        struct vote vote = certificate_vote_of(certificate, i, &core->set);
+        vote_take(core, certificate->votes[i].validator, &vote, outputs);
     }
 }

@@ -7,6 +7,7 @@
 //                  the header
 //   130 time       ms 2
 //   131 restart
+//   132 statement  as 128, in its own frame
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,9 +200,8 @@ static void say(struct bed *bed, uint64_t link, uint8_t kind, struct span body) 
 
 // ---- what a lying validator makes
 
-static void say_vote(struct bed *bed, uint64_t link, struct reader *r) {
+static void vote_make(struct bed *bed, uint64_t link, struct reader *r, struct vote *out) {
     struct vote vote = {.type = read_u8(r) % 2 == 0 ? VOTE_PREVOTE : VOTE_PRECOMMIT};
-    uint8_t body[VOTE_BYTES];
     vote.height = ledger_height(bed->ledger) + read_u8(r) % 4;
     vote.round = read_u8(r);
     uint8_t value = read_u8(r);
@@ -211,8 +211,22 @@ static void say_vote(struct bed *bed, uint64_t link, struct reader *r) {
         vote.value.bytes[0] = value;
     vote.validator = bed->keys[link];
     vote_sign(&vote, &bed->genesis.network, &bed->secrets[link]);
+    *out = vote;
+}
+
+static void say_vote(struct bed *bed, uint64_t link, struct reader *r) {
+    struct vote vote;
+    uint8_t body[VOTE_BYTES];
+    vote_make(bed, link, r, &vote);
     vote_encode(body, &vote);
     say(bed, link, FRAME_VOTE, SPAN_OF(body));
+}
+
+static void say_statement(struct bed *bed, uint64_t link, struct reader *r) {
+    struct statement statement = {.kind = EVIDENCE_VOTES};
+    uint8_t body[STATEMENT_BYTES_MAX];
+    vote_make(bed, link, r, &statement.vote);
+    say(bed, link, FRAME_STATEMENT, span_of(body, statement_encode(body, &statement)));
 }
 
 static void say_proposal(struct bed *bed, uint64_t link, struct reader *r) {
@@ -262,6 +276,8 @@ static void act(struct bed *bed, uint8_t link, uint8_t kind, struct span body) {
     } else if (kind == 131) {
         ledger_free(bed->ledger);
         start(bed);
+    } else if (kind == 132 && body.n >= 4 && link > 0) {
+        say_statement(bed, link, &r);
     } else if (kind < 128) {
         say(bed, link, kind, body);
     }

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "fuzz.h"
+#include "ledger/heard.h"
 #include "ledger/message.h"
 
 static void must_be(struct span body, const uint8_t *again, size_t n) {
@@ -81,8 +82,23 @@ static void submitted(struct span body) {
         must_be(body, again, submitted_encode(again, &id, verdict));
 }
 
+static void heard(struct span body) {
+    struct heard in;
+    uint8_t again[HEARD_BYTES_MAX];
+    if (heard_decode(&in, body) == OK)
+        must_be(body, again, heard_encode(again, &in));
+}
+
+static void statement(struct span body) {
+    struct statement in;
+    uint8_t again[STATEMENT_BYTES_MAX];
+    if (statement_decode(&in, body) == OK)
+        must_be(body, again, statement_encode(again, &in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const codecs[])(struct span body) = {status, get_height, get_span, found, peers, member, submitted};
+    static void (*const codecs[])(struct span body) = {status, get_height, get_span, found,    peers,
+                                                       member, submitted,  heard,    statement};
     if (size > 0)
         codecs[data[0] % (sizeof(codecs) / sizeof(codecs[0]))](span_of(data + 1, size - 1));
     return 0;

@@ -4,6 +4,7 @@
 #include "ledger/bundle.h"
 #include "ledger/draw.h"
 #include "ledger/headers.h"
+#include "ledger/heard.h"
 
 // Decodes, and appends what was decoded encoded again. False: refused.
 typedef bool (*again_fn)(struct buf *again, struct span bytes);
@@ -76,6 +77,24 @@ static bool bundle_again(struct buf *again, struct span bytes) {
     return true;
 }
 
+static bool heard_again(struct buf *again, struct span bytes) {
+    struct heard heard;
+    if (heard_decode(&heard, bytes) != OK)
+        return false;
+    uint8_t encoded[HEARD_BYTES_MAX];
+    buf_append(again, span_of(encoded, heard_encode(encoded, &heard)));
+    return true;
+}
+
+static bool statement_again(struct buf *again, struct span bytes) {
+    struct statement statement;
+    if (statement_decode(&statement, bytes) != OK)
+        return false;
+    uint8_t encoded[STATEMENT_BYTES_MAX];
+    buf_append(again, span_of(encoded, statement_encode(encoded, &statement)));
+    return true;
+}
+
 // Flips one bit, a byte, or cuts the end, many times.
 static void codec_holds(struct span good, again_fn again_of, struct rng *rng) {
     struct buf bytes = {0};
@@ -134,6 +153,38 @@ static void what_validators_sign_has_one_encoding(void **state) {
     }
 }
 
+// Who voted for what, drawn: each validator for one value at most.
+static void heard_draw(struct heard *heard, size_t validators, struct rng *rng) {
+    *heard = (struct heard){.height = rng_u64(rng), .round = 1 + rng_u32(rng) / 2, .validators = validators};
+    heard->has_proposal = true;
+    heard->proposed.bytes[0] = 1;
+    heard->valid_round = rng_below(rng, 2) == 0 ? VALID_ROUND_NONE : heard->round - 1;
+    heard->value_count = 1 + (size_t)rng_below(rng, validators < HEARD_VALUES_MAX ? validators : HEARD_VALUES_MAX);
+    for (size_t i = 0; i < heard->value_count; i++) {
+        heard->values[i].value.bytes[0] = (uint8_t)i; // nil is the first
+        heard_set_bit(heard->values[i].prevotes, i);
+    }
+    for (size_t i = 0; i < validators; i++)
+        heard_set_bit(heard->values[rng_below(rng, heard->value_count)].precommits, i);
+}
+
+static void what_was_heard_has_one_encoding(void **state) {
+    (void)state;
+    struct rng rng = rng_of_seed(5);
+    for (size_t validators = 1; validators <= VALIDATORS_MAX; validators += 9) {
+        struct heard heard;
+        struct statement statement = {.kind = EVIDENCE_PROPOSALS};
+        uint8_t bytes[HEARD_BYTES_MAX];
+        heard_draw(&heard, validators, &rng);
+        codec_holds(span_of(bytes, heard_encode(bytes, &heard)), heard_again, &rng);
+        statement.proposal = (struct proposal){.height = 9, .round = heard.round, .valid_round = heard.valid_round};
+        statement.proposal.value = heard.proposed;
+        codec_holds(span_of(bytes, statement_encode(bytes, &statement)), statement_again, &rng);
+        statement = (struct statement){.kind = EVIDENCE_VOTES, .vote = {.type = VOTE_PREVOTE, .height = 9}};
+        codec_holds(span_of(bytes, statement_encode(bytes, &statement)), statement_again, &rng);
+    }
+}
+
 static void blocks_and_headers_have_one_encoding(void **state) {
     (void)state;
     struct rng rng = rng_of_seed(3);
@@ -177,9 +228,8 @@ static void bundles_have_one_encoding(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transactions_have_one_encoding),
-        cmocka_unit_test(what_validators_sign_has_one_encoding),
-        cmocka_unit_test(blocks_and_headers_have_one_encoding),
+        cmocka_unit_test(transactions_have_one_encoding),  cmocka_unit_test(what_validators_sign_has_one_encoding),
+        cmocka_unit_test(what_was_heard_has_one_encoding), cmocka_unit_test(blocks_and_headers_have_one_encoding),
         cmocka_unit_test(bundles_have_one_encoding),
     };
     return cmocka_run_group_tests_name("ledger codecs", tests, codec_setup, NULL);

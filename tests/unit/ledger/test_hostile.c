@@ -378,7 +378,7 @@ static void blocks_of_other_heights_are_not_held(void **state) {
         for (size_t i = 0; i < 3; i++) {
             struct machine *at = &world->machines[i];
             uint64_t height = height_of(at) + 1;
-            struct lie lie = {.height = height, .round = turn_of(at, liar, height, 0)};
+            struct lie lie = {.height = height, .round = turn_of(at, liar, height, (uint32_t)(20 * n))}; // no evidence
             block_after_head(&lie.block, at, liar, height + 1 + n, n, NULL, 0);
             propose(&world->strangers[i], liar, &lie);
             assert_true(at->ledger->candidate_count <= 8);

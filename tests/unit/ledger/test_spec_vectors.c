@@ -1,6 +1,7 @@
 // The vectors of docs/spec/ledger.md, ledger.json, byte for byte: what the oracle made is read, and written the same.
 #include "crypto/vectors.h"
 #include "ledger/block.h"
+#include "ledger/heard.h"
 #include "ledger/light.h"
 
 static struct network_id network;
@@ -214,6 +215,41 @@ static void votes_and_proposals_are_those_of_the_specification(void **state) {
     json_decref(file);
 }
 
+static void what_was_heard_is_that_of_the_specification(void **state) {
+    (void)state;
+    json_t *file = vectors();
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(file, "heard"), i, one) {
+        struct buf bytes = hex_of(one);
+        struct heard heard;
+        uint8_t again[HEARD_BYTES_MAX];
+        assert_int_equal(heard_decode(&heard, buf_span(&bytes)), OK);
+        assert_true(span_equal(span_of(again, heard_encode(again, &heard)), buf_span(&bytes)));
+        buf_free(&bytes);
+    }
+    json_array_foreach(json_object_get(file, "statements"), i, one) {
+        struct buf bytes = hex_of(one);
+        struct statement statement;
+        uint8_t again[STATEMENT_BYTES_MAX];
+        assert_int_equal(statement_decode(&statement, buf_span(&bytes)), OK);
+        assert_int_equal(statement_verify(&statement, &network), OK);
+        assert_true(span_equal(span_of(again, statement_encode(again, &statement)), buf_span(&bytes)));
+        buf_free(&bytes);
+    }
+    json_decref(file);
+}
+
+static enum err decode_heard(struct span bytes) {
+    struct heard heard;
+    return heard_decode(&heard, bytes);
+}
+
+static enum err decode_statement(struct span bytes) {
+    struct statement statement;
+    return statement_decode(&statement, bytes);
+}
+
 static enum err decode_vote(struct span bytes) {
     struct vote vote;
     return vote_decode(&vote, bytes);
@@ -259,6 +295,8 @@ static void what_is_not_canonical_is_malformed(void **state) {
     all_refused(json_object_get(file, "refused_proposals"), "bytes", decode_proposal);
     all_refused(json_object_get(file, "refused_certificates"), "bytes", decode_certificate);
     all_refused(json_object_get(file, "refused_evidence"), "bytes", decode_evidence);
+    all_refused(json_object_get(file, "refused_heard"), "bytes", decode_heard);
+    all_refused(json_object_get(file, "refused_statements"), "bytes", decode_statement);
     all_refused(json_object_get(file, "refused_sets"), "bytes", decode_set);
     all_refused(json_object_get(file, "refused_headers"), "bytes", decode_header);
     all_refused(json_object_get(file, "refused_blocks"), "bytes", decode_block);
@@ -416,6 +454,7 @@ int main(void) {
         cmocka_unit_test(transactions_are_signed_as_specified),
         cmocka_unit_test(transactions_against_the_rules_are_refused),
         cmocka_unit_test(votes_and_proposals_are_those_of_the_specification),
+        cmocka_unit_test(what_was_heard_is_that_of_the_specification),
         cmocka_unit_test(what_is_not_canonical_is_malformed),
         cmocka_unit_test(sets_and_proposers_are_those_of_the_specification),
         cmocka_unit_test(blocks_are_those_of_the_specification),
