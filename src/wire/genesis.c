@@ -255,6 +255,15 @@ static void validator(struct lines *t, struct genesis_validator *out) {
     out->power = decimal(t, value, 1, GRAINS_MAX);
 }
 
+// Stake is an operator's and stands for one key. Votes count by power, so that authorities may share an operator.
+static bool is_staked_twice(const struct ledger_genesis *ledger, const struct genesis_validator *last) {
+    for (const struct genesis_validator *v = ledger->validators; v < last; v++) {
+        if (ledger->consensus == CONSENSUS_POS && memcmp(v->operator.bytes, last->operator.bytes, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void validators(struct lines *t, struct ledger_genesis *ledger) {
     do {
         if (ledger->validator_count == GENESIS_VALIDATORS_MAX) {
@@ -264,6 +273,8 @@ static void validators(struct lines *t, struct ledger_genesis *ledger) {
         struct genesis_validator *v = &ledger->validators[ledger->validator_count];
         validator(t, v);
         if (ledger->validator_count > 0 && memcmp(v[-1].key.bytes, v->key.bytes, sizeof v->key.bytes) >= 0)
+            t->failed = true;
+        if (is_staked_twice(ledger, v))
             t->failed = true;
         ledger->validator_count++;
         if (power_of(ledger) > GRAINS_MAX)

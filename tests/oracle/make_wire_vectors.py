@@ -397,6 +397,10 @@ account {"0b" * 32} {2**60 - 2 - 500000000}
 """.splitlines(keepends=True)
 
 
+# With pos the last validator, whose operator is another's, too, has one of its own.
+STAKED_LINE = (26, f"validator {LEDGER_KEYS[2]} {drawn('operator 2').hex()} 2\n")
+
+
 def with_ledger(*replacements):
     """The genesis with a ledger, some of its lines (by number in the whole text) replaced."""
     lines = GENESIS.splitlines(keepends=True)
@@ -418,7 +422,8 @@ def refused_ledgers():
         yield with_ledger((number, line)), number
     yield with_ledger((24, ""), (25, ""), (26, "")), 24
     yield with_ledger((14, "")), 14
-    yield with_ledger((14, "consensus pos\n")), 28
+    yield with_ledger((14, "consensus pos\n"), STAKED_LINE), 28
+    yield with_ledger((14, "consensus pos\n")), 26
 
 
 def refused_genesis():
@@ -442,7 +447,7 @@ def refused_genesis():
 def genesis():
     mainnet = replaced(3, "testnet false\n").replace("[2001:db8::1]:65535", "relay.example:1")
     least = GENESIS.replace("epoch_ms 60000", "epoch_ms 1000").replace("profile balanced", "profile fast")
-    staked = with_ledger((14, "consensus pos\n"), (15, "block_ms 0\n"), (27, ""), (28, ""))
+    staked = with_ledger((14, "consensus pos\n"), STAKED_LINE, (15, "block_ms 0\n"), (27, ""), (28, ""))
     start = 1790000000000
     return {
         "networks": [{"text": text, "network": o.network_of(text).hex()}

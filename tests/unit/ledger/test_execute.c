@@ -187,6 +187,32 @@ static void an_operator_has_one_vote_and_a_stranger_none(void **state) {
     assert_int_equal(after, 0);
 }
 
+static void an_operator_votes_with_the_power_of_all_its_validators(void **state) {
+    struct rig *rig = *state;
+    struct overlay *overlay = overlay_over_kv(rig->kv);
+    struct kv_batch batch = {0};
+    struct validator_set set;
+    uint64_t next, after;
+    const struct sign_public key = rig_key(1);
+    assert_true(state_validators(overlay, &set));
+    set.validators[validator_set_find(&set, &key)].operator= rig->accounts[0]; // who has that of key 0, too
+    state_set_validators(overlay, &set);
+    state_set_validators_next(overlay, &set);
+    state_commit(&rig->root, overlay);
+    overlay_writes(overlay, &batch, KV_LAZY);
+    rig_apply(rig->kv, &batch);
+    kv_batch_free(&batch);
+    overlay_free(overlay);
+    struct tx tx = rig_vote(rig, 0, 9, 700, 100);
+    assert_int_equal(rig_one(rig, &tx), TX_DONE); // half of the power
+    tx = rig_vote(rig, 1, 9, 700, 100);
+    assert_int_equal(rig_one(rig, &tx), TX_FAILED_VALIDATOR);
+    tx = rig_vote(rig, 2, 9, 700, 100);
+    assert_int_equal(rig_one(rig, &tx), TX_DONE); // three quarters
+    rig_power(rig, 9, &next, &after);
+    assert_int_equal(after, 700);
+}
+
 static void one_change_passes_a_block_and_the_other_vote_may_come_again(void **state) {
     struct rig *rig = *state;
     uint64_t next, after;
@@ -394,6 +420,7 @@ int main(void) {
         POA(a_change_of_the_set_needs_over_two_thirds_and_holds_from_the_height_after_next),
         POA(votes_that_differ_or_have_expired_do_not_add_up),
         POA(an_operator_has_one_vote_and_a_stranger_none),
+        POA(an_operator_votes_with_the_power_of_all_its_validators),
         POA(one_change_passes_a_block_and_the_other_vote_may_come_again),
         POA(the_last_validator_cannot_be_voted_out),
         POA(evidence_takes_the_power_at_the_height_after_next_and_once),

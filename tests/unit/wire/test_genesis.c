@@ -201,7 +201,7 @@ static const char *const ledger_lines[] = {
     "reward_per_epoch 10\n",
     "samples 8\n",
     "validator " HEX_B " " HEX_A " 3\n",
-    "validator " HEX_A " " HEX_A " 4\n",
+    "validator " HEX_A " " HEX_B " 4\n",
     "account " HEX_B " 20\n",
 };
 
@@ -248,6 +248,25 @@ static void a_ledger_stands_in_a_genesis_whole_or_not_at_all(void **state) {
     buf_free(&back);
 }
 
+static void authorities_may_share_an_operator_and_stakers_may_not(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    unsigned line = 0;
+    assert_int_equal(genesis_parse(&g, text_with_ledger(&text, 13), NULL), OK);
+    g.ledger.validators[1].operator= g.ledger.validators[0].operator;
+    buf_clear(&text);
+    genesis_format(&text, &g);
+    assert_int_equal(genesis_parse(&g, buf_span(&text), &line), ERR_MALFORMED);
+    assert_int_equal(line, 13 + 12);
+    assert_int_equal(g.ledger.consensus, CONSENSUS_POS); // untouched
+    g.ledger.consensus = CONSENSUS_POA;
+    buf_clear(&text);
+    genesis_format(&text, &g);
+    assert_int_equal(genesis_parse(&g, buf_span(&text), NULL), OK);
+    buf_free(&text);
+}
+
 static void ledger_draw(struct ledger_genesis *ledger, struct rng *rng) {
     *ledger = (struct ledger_genesis){
         .consensus = rng_below(rng, 2) == 0 ? CONSENSUS_POA : CONSENSUS_POS,
@@ -289,7 +308,7 @@ static void validators_are_at_most_a_hundred(void **state) {
                 buf_append(&text, span_of_text(ledger_lines[j]));
             for (unsigned j = 0; i == 13 && j < count; j++) {
                 char validator[160];
-                snprintf(validator, sizeof validator, "validator %02x%.62s " HEX_A " 1\n", j, HEX_B);
+                snprintf(validator, sizeof validator, "validator %02x%.62s %02x%.62s 1\n", j, HEX_B, j, HEX_A);
                 buf_append(&text, span_of_text(validator));
             }
             buf_append(&text, span_of_text(good_lines[i]));
@@ -389,6 +408,7 @@ int main(void) {
         cmocka_unit_test(no_part_of_a_genesis_is_a_genesis_except_with_fewer_seeds),
         cmocka_unit_test(seeds_are_one_to_sixteen),
         cmocka_unit_test(a_ledger_stands_in_a_genesis_whole_or_not_at_all),
+        cmocka_unit_test(authorities_may_share_an_operator_and_stakers_may_not),
         cmocka_unit_test(validators_are_at_most_a_hundred),
         cmocka_unit_test(any_genesis_made_is_read_back),
         cmocka_unit_test(every_change_of_a_genesis_makes_another_network),
