@@ -135,7 +135,11 @@ json_t *block_txs_of(const struct node_answer *answer) {
 }
 
 json_t *tx_of(const struct node_answer *answer) {
-    return format_tx(&answer->ledger.tx);
+    json_t *json = format_tx(&answer->ledger.tx);
+    if (answer->ledger.reason != NULL) {
+        json_object_set_new(json, "hint", json_string(answer->ledger.reason));
+    }
+    return json;
 }
 
 unsigned submitted_status(const struct node_answer *answer) {
@@ -214,6 +218,8 @@ static struct refusal refusal_of(enum mempool_verdict verdict) {
         return (struct refusal){422, "unpayable"};
     case MEMPOOL_FULL:
         return (struct refusal){503, "full"};
+    case MEMPOOL_INVALID:
+        return (struct refusal){400, "invalid"};
     case MEMPOOL_TAKEN:
     case MEMPOOL_KNOWN:
         break;

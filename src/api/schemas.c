@@ -59,7 +59,8 @@ static const struct schema schemas[] = {
     {"Outcome", "done=boolean text=string"},
     {"Proof", "tx_count=integer index=integer path=[string]"},
     {"TransactionContent", "id=string " TX_CONTENT},
-    {"Transaction", "id=string status=(pending,final) ?height=integer ?outcome=Outcome ?proof=Proof " TX_CONTENT},
+    {"Transaction",
+     "id=string status=(pending,final) ?height=integer ?outcome=Outcome ?proof=Proof ?hint=string " TX_CONTENT},
     {"Transactions", "txs=[Transaction] ?next=integer"},
     {"Transfer", "to=string amount=Amount"},
     {"Stake", "key=string amount=Amount"},
@@ -84,7 +85,7 @@ static const struct schema schemas[] = {
               "?sender=string ?outcome=Outcome ?relay=string ?validator=string ?epoch=integer ?count=integer "
               "?amount=Amount"},
     {"Problem", "status=integer title=string detail=string "
-                "?verdict=(nonce_used,nonce_far,fee_low,underpriced,sender_full,unpayable,full)"},
+                "?verdict=(nonce_used,nonce_far,fee_low,underpriced,sender_full,unpayable,full,invalid)"},
 };
 
 json_t *schema_reference(const char *schema) {

@@ -385,7 +385,7 @@ void host_config_defaults(struct host_config *config) {
     *config = (struct host_config){.name = "sotto",
                                    .storage = STORAGE_ROCKSDB,
                                    .http_clients_max = 256,
-                                   .http_parked_per_client = 16,
+                                   .http_parked_max = 16,
                                    .log_level = LOG_INFO};
     node_config_defaults(&config->node);
     net_limits_defaults(&config->net_limits);

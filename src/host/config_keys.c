@@ -60,7 +60,7 @@ const struct config_key config_keys[] = {
     {"limits.handshake_timeout", KEY_DURATION, NET(handshake_timeout_ms), 100, 600000, "for a TLS handshake"},
     {"limits.write_timeout", KEY_DURATION, NET(write_timeout_ms), 100, 600000, "for a peer that reads nothing"},
     {"limits.http_clients", KEY_NUMBER, AT(host.http_clients_max), 1, 100000, "connections to health and API"},
-    {"limits.http_parked", KEY_NUMBER, AT(host.http_parked_per_client), 1, 1000, "unanswered API calls of a client"},
+    {"limits.http_parked", KEY_NUMBER, AT(host.http_parked_max), 1, 1000, "unanswered API calls, of all together"},
     {"proxy", KEY_PROXY, AT(host.proxy), 0, 0, "SOCKS5 proxy for every link this node makes"},
     {"tls.certificate", KEY_PATH, AT(host.certificate_path), 0, 0, "certificate by a CA; self-signed if unset"},
     {"tls.ca", KEY_PATH, AT(host.ca_path), 0, 0, "CA that every certificate must chain to"},

@@ -240,7 +240,7 @@ static enum err make_http(struct host *host, struct buf *why) {
                                .api = config->api,
                                .token_path = host->token_path,
                                .clients_max = config->http_clients_max,
-                               .parked_max = config->http_parked_per_client,
+                               .parked_max = config->http_parked_max,
                                .start_wall_ms = system_now().wall_ms,
                                .metrics = host->env.metrics,
                                .answers = host->api,

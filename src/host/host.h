@@ -29,11 +29,11 @@ struct host_config {
     char ca_path[HOST_PATH_MAX];          // PEM; set: every certificate must chain to it
     char keylog_path[HOST_PATH_MAX];      // TLS secrets for tests; refused unless genesis says testnet
 
-    struct address health;           // health and metrics; port 0: none
-    struct address api;              // loopback only; port 0: none
-    char token_path[HOST_PATH_MAX];  // the API's bearer token; made (0600) when absent; empty: <data_dir>/api.token
-    uint32_t http_clients_max;       // connections to both doors
-    uint32_t http_parked_per_client; // requests waiting for the node, of one connection's address
+    struct address health;          // health and metrics; port 0: none
+    struct address api;             // loopback only; port 0: none
+    char token_path[HOST_PATH_MAX]; // the API's bearer token; made (0600) when absent; empty: <data_dir>/api.token
+    uint32_t http_clients_max;      // connections to both doors
+    uint32_t http_parked_max;       // requests waiting for the node
 
     bool core_dumps; // allowed, for finding a bug: they hold keys and texts
 

@@ -83,17 +83,21 @@ static bool is_fee_low(const struct ledger *ledger, const struct tx *tx) {
 enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
                                  enum err *err) {
     struct tx tx;
+    tx_id_of(id, bytes);
     *err = tx_decode(&tx, bytes);
     if (*err == OK && is_fee_low(ledger, &tx))
         return MEMPOOL_FEE_LOW;
     if (*err == OK)
         *err = tx_check(&tx, &ledger->rules);
+    if (*err == ERR_INVALID) {
+        *err = OK;
+        return MEMPOOL_INVALID;
+    }
     if (*err == OK)
         *err = tx_verify(&tx);
     if (*err != OK)
         return MEMPOOL_FULL;
     struct overlay *state = overlay_over_step(step);
-    tx_id_of(id, bytes);
     enum mempool_verdict verdict = pool(ledger, step, state, &tx, id, bytes);
     overlay_free(state);
     if (verdict == MEMPOOL_TAKEN)

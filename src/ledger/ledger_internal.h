@@ -214,7 +214,8 @@ void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame
 enum err gossip_txs(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 enum err gossip_submit(struct ledger *ledger, struct step *step, struct peer *peer, struct span body);
 void gossip_greet(struct ledger *ledger, struct step *step, struct peer *peer); // what waits here
-// A transaction of our own user: verified here and now. Fills its id.
+// A transaction of our own user, or one that a peer submits: verified here and now. Fills its id. *err is
+// ERR_MALFORMED, ERR_NETWORK or ERR_AUTH for what no honest node sends.
 enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struct span bytes, struct tx_id *id,
                                  enum err *err);
 void gossip_free(struct ledger *ledger);

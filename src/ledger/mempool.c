@@ -49,6 +49,8 @@ const char *mempool_verdict_text(enum mempool_verdict verdict) {
         [MEMPOOL_SENDER_FULL] = "64 transactions of this account wait; no more fit",
         [MEMPOOL_UNPAYABLE] = "its sender cannot pay the fee",
         [MEMPOOL_FULL] = "too many transactions wait: offer a higher fee or try again later",
+        [MEMPOOL_INVALID] =
+            "it is against a rule that every transaction keeps: an amount, or a proof that cannot count",
     };
     return texts[verdict];
 }

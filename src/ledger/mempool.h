@@ -41,6 +41,7 @@ enum mempool_verdict {
     MEMPOOL_SENDER_FULL,
     MEMPOOL_UNPAYABLE, // the sender has not even the fee; the ledger looks, not the mempool
     MEMPOOL_FULL,      // and its fee is not higher than the lowest here
+    MEMPOOL_INVALID,   // against a rule that needs no state; again the ledger looks
 };
 
 const char *mempool_verdict_text(enum mempool_verdict verdict);

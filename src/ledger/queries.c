@@ -128,7 +128,7 @@ static bool ask_submit(struct ledger *ledger, struct step *step, const struct le
         answer_error(answer, err,
                      err == ERR_AUTH      ? "a signature is wrong"
                      : err == ERR_NETWORK ? "it is for another network"
-                                          : "it is no transaction that this network takes");
+                                          : "these bytes are no transaction");
         return false;
     }
     find_tx(ledger, step, &id, &answer->tx);
@@ -139,7 +139,7 @@ static bool ask_submit(struct ledger *ledger, struct step *step, const struct le
         return false;
     if (wait_add(ledger, step, request, &id))
         return true;
-    answer_error(answer, ERR_FULL, "too many requests wait for transactions here");
+    answer->reason = "it is taken; too many wait here for theirs to be told of the end: ask for it by its id";
     return false;
 }
 

@@ -1,7 +1,7 @@
 // What is asked of the ledger, and what comes back: the semantic form behind the REST API.
 //
-// An error is ERR_NOT_FOUND, ERR_UNAVAILABLE (not started yet, or stopped for good), ERR_FULL (too many watch or wait),
-// or of LEDGER_SUBMIT: ERR_MALFORMED, ERR_INVALID, ERR_NETWORK, ERR_AUTH, or ERR_REFUSED with the mempool's verdict.
+// An error is ERR_NOT_FOUND, ERR_UNAVAILABLE (not started yet, or stopped for good), ERR_FULL (too many watch), or of
+// LEDGER_SUBMIT: ERR_MALFORMED, ERR_NETWORK, ERR_AUTH, or ERR_REFUSED with the mempool's verdict.
 #ifndef SOTTO_LEDGER_REQUEST_H
 #define SOTTO_LEDGER_REQUEST_H
 
@@ -99,7 +99,7 @@ struct ledger_answer {
     uint64_t id;
     enum ledger_op op;
     enum err err;
-    const char *reason; // text for a person when err is set; static
+    const char *reason; // text for a person when err is set, or why it came before wait_final's end; static
     struct ledger_chain_record chain;
     struct buf block, certificate; // encoded
     struct block_id block_id;

@@ -46,6 +46,7 @@ struct standing {
 
 #define WAITS_VALIDATOR "a validator: none of the seeds answers on the ledger's links"
 #define WAITS_BLOCK "its registration to be in a block"
+#define WAITS_REFUSED "its registration: a validator refuses it; its log says why"
 
 struct standing *standing_new(const struct standing_config *config, const struct standing_ports *ports) {
     struct standing *standing = NEW(struct standing);
@@ -288,6 +289,18 @@ static enum err on_standing(struct standing *standing, struct step *step, struct
     return OK;
 }
 
+// Tried again elsewhere, later and later: so a log line each time is no flood.
+static void refused(struct standing *standing, struct step *step, enum tx_kind kind, uint8_t verdict) {
+    bool is_known = verdict <= MEMPOOL_INVALID;
+    log_reason(&step->env->log, LOG_WARN, "standing",
+               kind == TX_REGISTER_RELAY ? "a validator refuses this relay's registration"
+                                         : "a validator refuses this relay's transaction",
+               is_known ? mempool_verdict_text((enum mempool_verdict)verdict) : "for a reason that is not known here");
+    if (standing->waits_for != NULL)
+        standing->waits_for = WAITS_REFUSED;
+    failed(standing, step);
+}
+
 static enum err on_submitted(struct standing *standing, struct step *step, struct span body) {
     struct tx_id id;
     uint8_t verdict;
@@ -301,11 +314,12 @@ static enum err on_submitted(struct standing *standing, struct step *step, struc
         go_on(standing, step, PHASE_WAITS, POLL_MS);
         return OK;
     }
+    enum tx_kind kind = standing->pending;
     standing->pending = 0;
     if (verdict == MEMPOOL_NONCE_USED || verdict == MEMPOOL_UNDERPRICED || verdict == MEMPOOL_NONCE_FAR)
         go_on(standing, step, PHASE_WAITS, 1 + rng_below(&step->env->rng, CONTEND_MS)); // another took the nonce
     else
-        failed(standing, step);
+        refused(standing, step, kind, verdict);
     return OK;
 }
 

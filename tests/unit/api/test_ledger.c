@@ -221,6 +221,9 @@ static void what_waits_is_202_and_what_is_final_200(void **state) {
     assert_string_equal(text_of(submitted(f, &answer, 202), "status"), "pending");
     answer.verdict = MEMPOOL_KNOWN; // submitted twice: still waiting, no mistake
     assert_string_equal(text_of(submitted(f, &answer, 202), "status"), "pending");
+    answer.reason = "too many wait here";
+    assert_string_equal(text_of(submitted(f, &answer, 202), "hint"), "too many wait here");
+    answer.reason = NULL;
     answer.tx = (struct ledger_tx_record){.status = TX_FINAL, .height = 4, .outcome = TX_FAILED_FUNDS};
     const json_t *json = submitted(f, &answer, 200);
     assert_string_equal(text_of(json, "status"), "final");
@@ -240,7 +243,7 @@ static void the_mempool_s_verdict_comes_with_its_refusal(void **state) {
         {MEMPOOL_NONCE_USED, 409, "nonce_used"},   {MEMPOOL_NONCE_FAR, 409, "nonce_far"},
         {MEMPOOL_FEE_LOW, 422, "fee_low"},         {MEMPOOL_UNDERPRICED, 409, "underpriced"},
         {MEMPOOL_SENDER_FULL, 429, "sender_full"}, {MEMPOOL_FULL, 503, "full"},
-        {MEMPOOL_UNPAYABLE, 422, "unpayable"},
+        {MEMPOOL_UNPAYABLE, 422, "unpayable"},     {MEMPOOL_INVALID, 400, "invalid"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct ledger_answer answer = {.err = ERR_REFUSED, .verdict = cases[i].verdict};
@@ -254,7 +257,7 @@ static void the_mempool_s_verdict_comes_with_its_refusal(void **state) {
 
 static void a_transaction_that_is_wrong_in_itself_has_no_verdict(void **state) {
     struct fixture *f = *state;
-    static const enum err errors[] = {ERR_MALFORMED, ERR_INVALID, ERR_NETWORK, ERR_AUTH};
+    static const enum err errors[] = {ERR_MALFORMED, ERR_NETWORK, ERR_AUTH};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         struct ledger_answer answer = {.err = errors[i], .verdict = MEMPOOL_FULL, .reason = "a signature is wrong"};
         const json_t *json = submitted(f, &answer, 400);

@@ -1,4 +1,5 @@
 // Nodes with ledgers: they decide, agree, restart, catch up.
+#include "ledger/ledger_internal.h"
 #include "ledger/world.h"
 
 static void four_validators_decide_blocks_and_agree(void **state) {
@@ -194,6 +195,71 @@ static void who_cannot_pay_the_fee_takes_nobody_s_place(void **state) {
     assert_int_equal(err, ERR_REFUSED);
 }
 
+static struct tx transfer_of(const struct world *world, uint64_t fee, uint64_t amount) {
+    struct tx tx = {.network = world->genesis.network, .kind = TX_TRANSFER, .fee = fee, .transfer.amount = amount};
+    tx.sender = world->genesis.ledger.accounts[0].id;
+    tx_sign(&tx, &world->operator);
+    return tx;
+}
+
+// The verdict on what a peer submits, which is told of the transaction that it was.
+static uint8_t verdict_of(struct stranger *stranger, const struct tx *tx) {
+    uint8_t bytes[TX_BYTES_MAX], verdict;
+    size_t n = tx_encode(bytes, tx), answers = stranger->frames[FRAME_SUBMITTED];
+    struct tx_id id, told;
+    tx_id_of(&id, span_of(bytes, n));
+    stranger_say(stranger, FRAME_SUBMIT, span_of(bytes, n));
+    assert_int_equal(stranger->frames[FRAME_SUBMITTED], answers + 1);
+    assert_int_equal(submitted_decode(&told, &verdict, buf_span(&stranger->last[FRAME_SUBMITTED])), OK);
+    assert_memory_equal(told.bytes, id.bytes, sizeof id.bytes);
+    return verdict;
+}
+
+static void a_peer_hears_why_what_it_submits_is_refused(void **state) {
+    (void)state;
+    struct world *world = world_make(12, 4, 4);
+    world_start(world);
+    struct stranger *stranger = stranger_join(&world->machines[0]);
+    const struct tx good = transfer_of(world, 10, 5), again = transfer_of(world, 10, 6);
+    const struct tx nothing = transfer_of(world, 10, 0), cheap = transfer_of(world, 1, 5);
+    assert_int_equal(verdict_of(stranger, &nothing), MEMPOOL_INVALID);
+    assert_int_equal(verdict_of(stranger, &cheap), MEMPOOL_FEE_LOW);
+    assert_int_equal(verdict_of(stranger, &good), MEMPOOL_TAKEN);
+    assert_int_equal(verdict_of(stranger, &good), MEMPOOL_KNOWN);
+    assert_int_equal(verdict_of(stranger, &again), MEMPOOL_UNDERPRICED);
+    for (size_t i = 0; i < 1000; i++) { // questions beyond its rate are not answered
+        uint8_t bytes[TX_BYTES_MAX];
+        stranger_say(stranger, FRAME_SUBMIT, span_of(bytes, tx_encode(bytes, &nothing)));
+    }
+    assert_in_range(stranger->frames[FRAME_SUBMITTED], 6, 500);
+    assert_false(stranger->closed);
+    world_free(world);
+}
+
+// What is taken is not called refused because its end cannot be told.
+static void one_too_many_who_waits_is_answered_at_once(void **state) {
+    (void)state;
+    struct world *world = world_make(13, 4, 4);
+    struct machine *alone = &world->machines[0]; // nothing gets final
+    uint8_t bytes[TX_BYTES_MAX];
+    machine_start(alone);
+    run_for(world, 100);
+    const struct tx tx = transfer_of(world, 10, 5);
+    struct ledger_request request = {.op = LEDGER_SUBMIT, .wait_final = true, .deadline_ms = UINT64_MAX};
+    request.tx = span_of(bytes, tx_encode(bytes, &tx));
+    size_t answers = alone->answer_count;
+    for (request.id = 1; request.id <= WAITS_MAX; request.id++)
+        ask(alone, &request);
+    assert_int_equal(alone->answer_count, answers);
+    const struct ledger_answer *answer = ask(alone, &request);
+    assert_int_equal(alone->answer_count, answers + 1);
+    assert_int_equal(answer->id, request.id);
+    assert_int_equal(answer->err, OK);
+    assert_int_equal(answer->tx.status, TX_PENDING);
+    assert_non_null(answer->reason);
+    world_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_validators_decide_blocks_and_agree),
@@ -209,6 +275,8 @@ int main(void) {
         cmocka_unit_test(a_validator_without_its_log_does_not_start),
         cmocka_unit_test(a_fee_below_the_least_is_refused_for_that),
         cmocka_unit_test(who_cannot_pay_the_fee_takes_nobody_s_place),
+        cmocka_unit_test(a_peer_hears_why_what_it_submits_is_refused),
+        cmocka_unit_test(one_too_many_who_waits_is_answered_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,8 @@ struct ground {
     size_t pool_count;
     bool silent; // validators do not answer
     bool loses;  // what is submitted never gets into a block
-    size_t verdicts[8];
+    bool refuses;
+    size_t verdicts[MEMPOOL_INVALID + 1];
 };
 
 static struct ground *ground_new(uint64_t seed) {
@@ -236,7 +237,7 @@ static void answer(struct ground *g, struct relay *relay, struct span frame) {
         struct tx_id id;
         assert_int_equal(frame.p[0], FRAME_SUBMIT);
         tx_id_of(&id, body);
-        enum mempool_verdict verdict = submit(g, body);
+        enum mempool_verdict verdict = g->refuses ? MEMPOOL_INVALID : submit(g, body);
         g->verdicts[verdict]++;
         size_t n = submitted_encode(out, &id, (uint8_t)verdict);
         assert_int_equal(standing_frame(relay->standing, &g->step, FRAME_SUBMITTED, span_of(out, n)), OK);
@@ -419,6 +420,22 @@ static void a_registration_that_is_lost_is_sent_again(void **state) {
     ground_free(g);
 }
 
+static void a_refusal_is_told_and_the_others_are_asked(void **state) {
+    (void)state;
+    struct ground *g = ground_new(1);
+    struct relay *relay = add(g, true);
+    g->refuses = true;
+    run(g, 5000);
+    assert_non_null(strstr(standing_waits_for(relay->standing), "refuses"));
+    assert_true(relay->dialled[0] > 0 && relay->dialled[1] > 0 && relay->dialled[2] > 0);
+    assert_in_range(g->verdicts[MEMPOOL_INVALID], 3, 10);
+    g->refuses = false;
+    run(g, 60000);
+    assert_int_equal(relay->registrations, 1);
+    assert_null(standing_waits_for(relay->standing));
+    ground_free(g);
+}
+
 static void a_lost_link_is_made_again(void **state) {
     (void)state;
     struct ground *g = ground_new(1);
@@ -487,6 +504,7 @@ int main(void) {
         cmocka_unit_test(an_operator_without_grains_is_named),
         cmocka_unit_test(silent_validators_are_asked_in_turn_and_not_flooded),
         cmocka_unit_test(a_registration_that_is_lost_is_sent_again),
+        cmocka_unit_test(a_refusal_is_told_and_the_others_are_asked),
         cmocka_unit_test(a_lost_link_is_made_again),
         cmocka_unit_test(a_retiring_relay_retires_once),
         cmocka_unit_test(a_standing_is_read_as_it_was_written),
