@@ -79,17 +79,11 @@ static void put_head(const struct chain *chain, struct step *step) {
 }
 
 static enum err load_header(struct chain *chain, struct step *step) {
-    struct buf block = {0};
-    enum err err = chain_block(step, chain->height, &block);
-    if (err == OK && block.n < BLOCK_HEADER_BYTES)
-        err = ERR_CORRUPT;
-    if (err == OK)
-        err = block_header_decode(&chain->header, span_of(block.p, BLOCK_HEADER_BYTES));
+    enum err err = chain_header(step, chain->height, &chain->header);
     if (err == OK && chain->header.height != chain->height)
         err = ERR_CORRUPT;
     if (err == OK)
         block_id_of(&chain->id, &chain->header);
-    buf_free(&block);
     return err == OK ? OK : ERR_CORRUPT;
 }
 
@@ -142,14 +136,24 @@ static void index_tx(struct step *step, const struct chain_tx *tx, uint64_t heig
 // Transactions stay known by id and in their accounts' histories: that is what keeps people's records whole.
 static void prune(struct chain *chain, struct step *step) {
     while (chain->keep_blocks > 0 && chain->height - chain->first >= chain->keep_blocks) {
+        struct key header = key_of_number(LEDGER_HEADERS, chain->first);
         struct key block = key_of_number(LEDGER_BLOCKS, chain->first);
         struct key certificate = key_of_number(LEDGER_CERTIFICATES, chain->first);
         struct key results = key_of_number(LEDGER_RESULTS, chain->first);
+        forget(step, &header);
         forget(step, &block);
         forget(step, &certificate);
         forget(step, &results);
         chain->first++;
     }
+}
+
+static void put_block(struct step *step, uint64_t height, struct span block) {
+    ASSERT(block.n >= BLOCK_HEADER_BYTES);
+    struct key header = key_of_number(LEDGER_HEADERS, height);
+    struct key rest = key_of_number(LEDGER_BLOCKS, height);
+    put(step, &header, span_of(block.p, BLOCK_HEADER_BYTES));
+    put(step, &rest, span_of(block.p + BLOCK_HEADER_BYTES, block.n - BLOCK_HEADER_BYTES));
 }
 
 static void put_certificate(struct step *step, const struct certificate *certificate) {
@@ -169,14 +173,13 @@ static void put_results(struct step *step, uint64_t height, const struct chain_t
 void chain_append(struct chain *chain, struct step *step, const struct block_header *header, struct span block,
                   const struct certificate *certificate, const struct chain_tx *txs) {
     ASSERT(header->height == chain->height + 1 && certificate->height == header->height);
-    struct key by_height = key_of_number(LEDGER_BLOCKS, header->height);
     uint8_t height[8];
     chain->height = header->height;
     chain->header = *header;
     block_id_of(&chain->id, header);
     struct key by_id = key_of_id(LEDGER_HEIGHTS, chain->id.bytes);
     store_u64(height, header->height);
-    put(step, &by_height, block);
+    put_block(step, header->height, block);
     put(step, &by_id, SPAN_OF(height));
     put_certificate(step, certificate);
     if (header->tx_count > 0)
@@ -189,9 +192,28 @@ void chain_append(struct chain *chain, struct step *step, const struct block_hea
 
 // ---- reading
 
+enum err chain_header(struct step *step, uint64_t height, struct block_header *header) {
+    uint8_t bytes[BLOCK_HEADER_BYTES];
+    struct key key = key_of_number(LEDGER_HEADERS, height);
+    enum err err = get_fixed(step, &key, bytes, sizeof(bytes));
+    if (err == OK && block_header_decode(header, SPAN_OF(bytes)) != OK)
+        err = ERR_CORRUPT;
+    return err;
+}
+
 enum err chain_block(struct step *step, uint64_t height, struct buf *block) {
+    struct key header = key_of_number(LEDGER_HEADERS, height);
     struct key key = key_of_number(LEDGER_BLOCKS, height);
-    return get(step, &key, block);
+    struct buf rest = {0};
+    enum err err = get(step, &header, block);
+    if (err == OK)
+        err = get(step, &key, &rest);
+    if (err == OK)
+        buf_append(block, buf_span(&rest));
+    else
+        buf_clear(block);
+    buf_free(&rest);
+    return err;
 }
 
 enum err chain_certificate(struct step *step, uint64_t height, struct buf *certificate) {

@@ -32,6 +32,7 @@ void chain_append(struct chain *chain, struct step *step, const struct block_hea
                   const struct certificate *certificate, const struct chain_tx *txs);
 
 // ERR_NOT_FOUND: not held. Buffers come empty.
+enum err chain_header(struct step *step, uint64_t height, struct block_header *header); // without reading its block
 enum err chain_block(struct step *step, uint64_t height, struct buf *block);
 enum err chain_certificate(struct step *step, uint64_t height, struct buf *certificate);
 enum err chain_height_of(struct step *step, const struct block_id *id, uint64_t *height);

@@ -9,7 +9,8 @@ enum ledger_space {
     LEDGER_DIRECTORIES = 'D',  // epoch 4: bytes of its directory
     LEDGER_LISTED = 'M',       // epoch 4: ids of the relays in it
     LEDGER_HEAD = 'h',         // nothing else: height of the head 8 | lowest height held 8
-    LEDGER_BLOCKS = 'b',       // height 8: block
+    LEDGER_HEADERS = 'H',      // height 8: header of the block
+    LEDGER_BLOCKS = 'b',       // height 8: the rest of the block
     LEDGER_CANDIDATES = 'k',   // block id 32: a block on which consensus may be locked; without an id: the list of them
     LEDGER_CERTIFICATES = 'c', // height 8: certificate of the block
     LEDGER_RESULTS = 'r',      // height 8: what became of each transaction, a byte each

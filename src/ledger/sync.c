@@ -138,13 +138,10 @@ static enum err apply_certified(struct ledger *ledger, struct step *step, const 
 // same block may have votes of who told this node something else.
 static enum err look_for_fork(struct ledger *ledger, struct step *step, const struct certified *certified,
                               uint64_t height) {
-    struct buf block = {0};
     struct block_header ours;
     struct block_id id;
     struct validator_set *set = NEW(struct validator_set);
-    enum err err = chain_block(step, height, &block);
-    if (err == OK)
-        err = block_header_decode(&ours, span_of(block.p, BLOCK_HEADER_BYTES));
+    enum err err = chain_header(step, height, &ours);
     if (err == OK)
         err = chain_set(step, &ours.validators, set);
     if (err == OK)
@@ -159,7 +156,6 @@ static enum err look_for_fork(struct ledger *ledger, struct step *step, const st
     if (err == OK && !can_tell)
         err = evidence_look(ledger, &certified->certificate, set);
     free(set);
-    buf_free(&block);
     return err == ERR_AUTH || can_tell ? err : OK;
 }
 
@@ -386,24 +382,41 @@ enum err sync_block(struct ledger *ledger, struct step *step, struct peer *peer,
 
 // ---- serving
 
-// Appends block and certificate of a height; false: not held.
-static bool append_pair(struct step *step, struct buf *out, uint64_t height, bool header_only) {
-    struct buf block = {0}, certificate = {0};
-    bool held = chain_block(step, height, &block) == OK && chain_certificate(step, height, &certificate) == OK;
-    if (held) {
-        part_append(out, header_only ? span_of(block.p, BLOCK_HEADER_BYTES) : buf_span(&block));
+static bool append_certificate(struct step *step, struct buf *out, uint64_t height) {
+    struct buf certificate = {0};
+    bool held = chain_certificate(step, height, &certificate) == OK;
+    if (held)
         part_append(out, buf_span(&certificate));
-    }
-    buf_free(&block);
     buf_free(&certificate);
     return held;
+}
+
+// Appends block and certificate of a height. False: not held; what is appended then is of no use.
+static bool append_block(struct step *step, struct buf *out, uint64_t height) {
+    struct buf block = {0};
+    bool held = chain_block(step, height, &block) == OK;
+    if (held)
+        part_append(out, buf_span(&block));
+    buf_free(&block);
+    return held && append_certificate(step, out, height);
+}
+
+static bool append_header(struct step *step, struct buf *out, uint64_t height) {
+    struct block_header header;
+    uint8_t bytes[BLOCK_HEADER_BYTES];
+    if (chain_header(step, height, &header) != OK)
+        return false;
+    block_header_encode(bytes, &header);
+    part_append(out, SPAN_OF(bytes));
+    return append_certificate(step, out, height);
 }
 
 void sync_send_block(struct ledger *ledger, struct step *step, struct peer *peer, uint64_t height) {
     struct buf found = {0}, body = {0};
     if (!peer_may_ask(peer, step))
         return;
-    append_pair(step, &found, height, false);
+    if (!append_block(step, &found, height))
+        buf_clear(&found);
     found_encode(&body, height, buf_span(&found));
     peer_has_had(peer, step, body.n);
     peer_send(ledger, step, peer, FRAME_BLOCK, buf_span(&body));
@@ -430,9 +443,8 @@ static enum err serve_span(struct ledger *ledger, struct step *step, struct peer
         return OK;
     for (uint64_t height = from; height < from + count; height++) {
         size_t before = found.n;
-        if (!append_pair(step, &found, height, header_only))
-            break;
-        if (before > 0 && found.n > ANSWER_BYTES_MAX) {
+        bool held = header_only ? append_header(step, &found, height) : append_block(step, &found, height);
+        if (!held || (before > 0 && found.n > ANSWER_BYTES_MAX)) {
             found.n = before; // the rest is asked for again
             break;
         }
@@ -472,8 +484,7 @@ enum err serve_light(struct ledger *ledger, struct step *step, struct peer *peer
         return ERR_MALFORMED;
     if (!peer_may_ask(peer, step))
         return OK;
-    bool held = append_pair(step, &found, height, true) &&
-                block_header_decode(&header, span_of(found.p + 4, BLOCK_HEADER_BYTES)) == OK &&
+    bool held = append_header(step, &found, height) && chain_header(step, height, &header) == OK &&
                 append_set(step, &found, &header.validators) && append_set(step, &found, &header.next_validators);
     if (!held)
         buf_clear(&found);
