@@ -226,6 +226,11 @@
       "Submitted for the relay's registration")                                                                    \
     X(METRIC_STANDING_FAILURES, METRIC_COUNTER, "standing_failures_total", "",                                     \
       "Validators that did not serve the relay")                                                                   \
+    X(METRIC_STONES_TAKEN, METRIC_COUNTER, "light_headers_total", "",                                              \
+      "Headers between that the light client fetched and trusts")                                                  \
+    X(METRIC_STONES_FAILURES, METRIC_COUNTER, "light_failures_total", "",                                          \
+      "Validators that did not serve the light client")                                                            \
+    X(METRIC_LIGHT_FORKED, METRIC_GAUGE, "light_forked", "", "1: validators have signed two histories")            \
     X(METRIC_LEDGER_HEIGHT, METRIC_GAUGE, "ledger_height", "", "Height of the last final block")                   \
     X(METRIC_LEDGER_VALIDATORS, METRIC_GAUGE, "ledger_validators", "", "Validators of the next height")            \
     X(METRIC_LEDGER_PEERS, METRIC_GAUGE, "ledger_peers", "", "Ledger links")                                       \

@@ -22,6 +22,7 @@ enum ledger_space {
     LEDGER_SETS = 'v',         // hash 32: validator set
     LEDGER_BUNDLES = 'd',      // epoch 4: its directory as relays and clients get it
     LEDGER_TRUSTED = 'l',      // nothing else: what the light client trusts
+    LEDGER_FORKED = 'f',       // nothing else: it has seen a fork of that (light_role.c)
 };
 
 #endif

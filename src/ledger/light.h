@@ -44,6 +44,12 @@ struct light {
     struct validator_set validators; // of the header's height; at genesis of height 1
 };
 
+// A block that somebody whom the user trusts has named.
+struct checkpoint {
+    uint64_t height; // 0: none
+    struct block_id id;
+};
+
 // Trusts the genesis, which has a ledger.
 void light_init(struct light *light, const struct genesis *genesis);
 // Trusts a header because somebody whom the user trusts named its id. ERR_NETWORK; ERR_AUTH: the header has another id,

@@ -83,6 +83,18 @@ struct span part_read(struct reader *r, size_t bytes_max) {
     return read_span(r, n);
 }
 
+enum err light_block_decode(struct light_block *out, struct span found) {
+    struct reader r = reader_of(found);
+    struct span header = part_read(&r, BLOCK_HEADER_BYTES);
+    struct span certificate = part_read(&r, CERTIFICATE_BYTES_MAX);
+    struct span validators = part_read(&r, VALIDATOR_SET_BYTES_MAX);
+    part_read(&r, VALIDATOR_SET_BYTES_MAX);
+    bool good = reader_done(&r) && block_header_decode(&out->header, header) == OK &&
+                certificate_decode(&out->certificate, certificate) == OK &&
+                validator_set_decode(&out->validators, validators) == OK;
+    return good ? OK : ERR_MALFORMED;
+}
+
 void peers_encode(struct buf *out, const struct peer_address *peers, size_t count) {
     ASSERT(count <= PEERS_MAX);
     for (size_t i = 0; i < count; i++) {

@@ -5,6 +5,7 @@
 
 #include "ledger/block.h"
 #include "ledger/state.h"
+#include "ledger/vote.h"
 #include "wire/address.h"
 #include "wire/directory.h"
 
@@ -71,6 +72,15 @@ enum err found_decode(uint64_t *height, struct span *found, struct span body);
 // certificate pairs in HEADERS; transactions in TXS.
 void part_append(struct buf *out, struct span part);       // length 4 | part
 struct span part_read(struct reader *r, size_t bytes_max); // fails the reader when it is longer, or empty
+
+// What a light client needs to judge a height, as in LIGHT.
+struct light_block {
+    struct block_header header;
+    struct certificate certificate;
+    struct validator_set validators; // of this height; those of the next are passed over: its own header names them
+};
+
+enum err light_block_decode(struct light_block *out, struct span found); // ERR_MALFORMED
 
 struct peer_address {
     uint8_t key[32];

@@ -96,9 +96,27 @@ static void statement(struct span body) {
         must_be(body, again, statement_encode(again, &in));
 }
 
+// The validators of the next height are passed over.
+static void light(struct span body) {
+    struct light_block *in = malloc(sizeof *in);
+    uint8_t part[VALIDATOR_SET_BYTES_MAX > CERTIFICATE_BYTES_MAX ? VALIDATOR_SET_BYTES_MAX : CERTIFICATE_BYTES_MAX];
+    struct buf again = {0};
+    ASSERT(in != NULL);
+    if (light_block_decode(in, body) == OK) {
+        block_header_encode(part, &in->header);
+        part_append(&again, span_of(part, BLOCK_HEADER_BYTES));
+        part_append(&again, span_of(part, certificate_encode(part, &in->certificate)));
+        part_append(&again, span_of(part, validator_set_encode(part, &in->validators)));
+        ASSERT(again.n < body.n);
+        must_be(span_of(body.p, again.n), again.p, again.n);
+    }
+    buf_free(&again);
+    free(in);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const codecs[])(struct span body) = {status, get_height, get_span, found,    peers,
-                                                       member, submitted,  heard,    statement};
+    static void (*const codecs[])(struct span body) = {status, get_height, get_span, found,     peers,
+                                                       member, submitted,  heard,    statement, light};
     if (size > 0)
         codecs[data[0] % (sizeof(codecs) / sizeof(codecs[0]))](span_of(data + 1, size - 1));
     return 0;

@@ -37,6 +37,27 @@ static inline void committee_found(struct ledger_genesis *ledger, const struct c
     }
 }
 
+// A committee that keeps the first `shared` of another's and has `fresh` new ones.
+static inline void committee_with(struct committee *out, const struct committee *other, size_t shared, size_t fresh,
+                                  struct rng *rng) {
+    struct sign_secret secrets[VALIDATORS_MAX];
+    struct sign_public keys[VALIDATORS_MAX];
+    size_t count = 0;
+    *out = (struct committee){.network = other->network};
+    for (; count < shared; count++) {
+        secrets[count] = other->secrets[count];
+        keys[count] = other->set.validators[count].key;
+    }
+    for (; count < shared + fresh; count++)
+        sign_key_new(&secrets[count], &keys[count], rng);
+    for (size_t i = 0; i < count; i++) {
+        const struct validator v = {.key = keys[i], .power = 1};
+        assert_int_equal(validator_set_change(&out->set, &v), OK);
+    }
+    for (size_t i = 0; i < count; i++)
+        out->secrets[validator_set_find(&out->set, &keys[i])] = secrets[i];
+}
+
 // The votes of the first `signers` validators.
 static inline void committee_certify(struct certificate *out, const struct committee *committee, enum vote_type type,
                                      uint64_t height, uint32_t round, const struct block_id *value, size_t signers) {

@@ -23,27 +23,6 @@ static struct certified rig_header(const struct rig *rig, uint64_t height, const
     return certified_of(&rig->committee, &rig->committee, height, parent);
 }
 
-// A committee that shares its first `shared` drawn members with another: by their secrets.
-static void committee_with(struct committee *out, const struct committee *other, size_t shared, size_t fresh,
-                           struct rng *rng) {
-    struct sign_secret secrets[VALIDATORS_MAX];
-    struct sign_public keys[VALIDATORS_MAX];
-    size_t count = 0;
-    *out = (struct committee){.network = other->network};
-    for (; count < shared; count++) {
-        secrets[count] = other->secrets[count];
-        keys[count] = other->set.validators[count].key;
-    }
-    for (; count < shared + fresh; count++)
-        sign_key_new(&secrets[count], &keys[count], rng);
-    for (size_t i = 0; i < count; i++) {
-        const struct validator v = {.key = keys[i], .power = 1};
-        assert_int_equal(validator_set_change(&out->set, &v), OK);
-    }
-    for (size_t i = 0; i < count; i++)
-        out->secrets[validator_set_find(&out->set, &keys[i])] = secrets[i];
-}
-
 static void headers_are_followed_one_by_one_from_genesis(void **state) {
     (void)state;
     struct rig rig;
