@@ -4,21 +4,15 @@
 // ---- what the claims want of a ledger link
 
 static bool port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {
-    struct node *node = ctx;
-    node->claims_dial = ledger_dial(node, step, address, id);
-    return node->claims_dial != 0;
+    return ledger_line_dial(ctx, step, LINE_CLAIMS, id, address);
 }
 
 static void port_send(void *ctx, struct step *step, enum ledger_frame kind, struct span body) {
-    struct node *node = ctx;
-    ledger_link_send(node, step, node->claims_link_id, (uint8_t)kind, body, FRAME_URGENT);
+    ledger_line_send(ctx, step, LINE_CLAIMS, kind, body);
 }
 
 static void port_hang_up(void *ctx, struct step *step) {
-    struct node *node = ctx;
-    uint64_t link = node->claims_link_id;
-    node->claims_link_id = 0;
-    ledger_link_close(node, step, link, CLOSE_UNWANTED);
+    ledger_line_hang_up(ctx, step, LINE_CLAIMS);
 }
 
 static void port_record(void *ctx, struct step *step, uint32_t epoch, const struct delivery_record *record) {
@@ -28,44 +22,16 @@ static void port_record(void *ctx, struct step *step, uint32_t epoch, const stru
 
 // ---- what comes of it
 
-bool claiming_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer) {
-    if (peer->dial == 0 || peer->dial != node->claims_dial) {
-        return false;
-    }
-    node->claims_dial = 0;
-    node->claims_link_id = peer->link;
+static void on_up(struct node *node, struct step *step) {
     claims_link_up(node->claims_link, step);
-    return true;
 }
 
-bool claiming_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body) {
-    if (link != node->claims_link_id) {
-        return false;
-    }
-    if (claims_link_frame(node->claims_link, step, kind, body) != OK) {
-        ledger_link_close(node, step, link, CLOSE_PROTOCOL);
-        node->claims_link_id = 0;
-        claims_link_down(node->claims_link, step);
-    }
-    return true;
-}
-
-bool claiming_role_closed(struct node *node, struct step *step, uint64_t link) {
-    if (link != node->claims_link_id) {
-        return false;
-    }
-    node->claims_link_id = 0;
+static void on_down(struct node *node, struct step *step) {
     claims_link_down(node->claims_link, step);
-    return true;
 }
 
-bool claiming_role_dial_failed(struct node *node, struct step *step, uint64_t dial) {
-    if (dial != node->claims_dial) {
-        return false;
-    }
-    node->claims_dial = 0;
-    claims_link_down(node->claims_link, step);
-    return true;
+static enum err on_frame(struct node *node, struct step *step, uint8_t kind, struct span body) {
+    return claims_link_frame(node->claims_link, step, kind, body);
 }
 
 // ---- what the claiming wants
@@ -95,7 +61,9 @@ void claiming_role_new(struct node *node, uint32_t deliveries_max) {
     const struct claiming_config claiming = {
         .genesis = genesis, .mailbox = node->mailbox, .deliveries_max = deliveries_max};
     const struct claiming_ports ports = {.ctx = node, .idle = port_idle, .ask = port_ask, .submit = port_submit};
+    const struct ledger_line_part part = {.up = on_up, .down = on_down, .frame = on_frame};
     node->claims_link = claims_link_new(&link, &link_ports);
+    ledger_line_new(node, LINE_CLAIMS, &part);
     node->claiming = claiming_new(&claiming, &ports);
 }
 

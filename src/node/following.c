@@ -72,7 +72,15 @@ static void take(struct node *node, struct step *step, struct span bytes) {
     enum err err = follow_take(node->follow, step, bytes);
     if (err == OK) {
         taken(node, step);
-    } else if (err != ERR_EXISTS) {
+    } else if (err != ERR_EXISTS && err != ERR_UNAVAILABLE) { // it may be taken when more is known
+        refused(node, step);
+    }
+}
+
+void following_judged(struct node *node, struct step *step, struct span bytes, bool proved) {
+    if (proved) {
+        take(node, step, bytes);
+    } else {
         refused(node, step);
     }
 }

@@ -74,7 +74,7 @@ uint64_t ledger_dial(struct node *node, struct step *step, const struct address 
     effect->dial.kind = LINK_LEDGER;
     effect->dial.address = *address;
     memcpy(effect->dial.expected.bytes, key->bytes, sizeof(key->bytes));
-    effect->dial.show_certificate = true;
+    effect->dial.show_certificate = node_has_identity(node);
     return dial;
 }
 
@@ -172,7 +172,8 @@ static size_t count_strangers(const struct ledger_links *links) {
 // Whether one more may stay; an inbound one is counted with its address already.
 static bool admitted(struct node *node, const struct ledger_link *link) {
     const struct node_limits *limits = &node->config.limits;
-    if (node->stopping || node->ledger_links.handlers.frame == NULL ||
+    bool unwanted = link->peer.dial == 0 && node->ledger_links.handlers.dials_only;
+    if (node->stopping || node->ledger_links.handlers.frame == NULL || unwanted ||
         (link->peer.has_key && relay_id_equal(&link->peer.key, &node->self))) {
         return false;
     }

@@ -49,6 +49,7 @@ struct ledger_handlers {
     void (*dial_failed)(void *ctx, struct step *step, uint64_t dial);
     uint64_t (*height)(void *ctx); // of the last block held, for the hello
     enum ledger_role role;         // for the hello
+    bool dials_only;               // others' links are refused
 };
 
 // Frames that wait, in the order in which they leave.

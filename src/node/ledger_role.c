@@ -54,7 +54,7 @@ static void dial_over(struct node *node, uint64_t dial, struct relay_id *id) {
 static void on_opened(void *ctx, struct step *step, const struct ledger_peer *peer) {
     struct node *node = ctx;
     struct relay_id id;
-    if (standing_role_opened(node, step, peer) || claiming_role_opened(node, step, peer)) {
+    if (ledger_lines_opened(node, step, peer)) {
         return;
     }
     if (peer->dial != 0) {
@@ -65,14 +65,14 @@ static void on_opened(void *ctx, struct step *step, const struct ledger_peer *pe
 
 static void on_frame(void *ctx, struct step *step, uint64_t link, uint8_t kind, struct span body) {
     struct node *node = ctx;
-    if (!standing_role_frame(node, step, link, kind, body) && !claiming_role_frame(node, step, link, kind, body)) {
+    if (!ledger_lines_frame(node, step, link, kind, body)) {
         ledger_frame(node->ledger, step, link, kind, body);
     }
 }
 
 static void on_closed(void *ctx, struct step *step, uint64_t link) {
     struct node *node = ctx;
-    if (!standing_role_closed(node, step, link) && !claiming_role_closed(node, step, link)) {
+    if (!ledger_lines_closed(node, step, link)) {
         ledger_peer_down(node->ledger, step, link);
     }
 }
@@ -80,7 +80,7 @@ static void on_closed(void *ctx, struct step *step, uint64_t link) {
 static void on_dial_failed(void *ctx, struct step *step, uint64_t dial) {
     struct node *node = ctx;
     struct relay_id id;
-    if (standing_role_dial_failed(node, step, dial) || claiming_role_dial_failed(node, step, dial)) {
+    if (ledger_lines_dial_failed(node, step, dial)) {
         return;
     }
     dial_over(node, dial, &id);

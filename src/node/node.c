@@ -71,7 +71,7 @@ enum err node_new(struct node **out, const struct node_config *config, struct en
     struct node *node = NEW(struct node);
     node->config = *config;
     node->env = env;
-    if (config->roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) {
+    if (node_has_identity(node)) {
         struct sign_public public;
         sign_key_from_seed(&node->identity, &public, config->identity_seed);
         memcpy(node->self.bytes, public.bytes, sizeof(node->self.bytes));
@@ -109,7 +109,7 @@ void node_free(struct node *node) {
     directory_unref(node->previous);
     follow_free(node->follow);
     addresses_free(node->addressing.records);
-    free(node->light);
+    light_role_free(node);
     wipe(&node->identity, sizeof(node->identity));
     wipe(&node->config, sizeof(node->config));
     free(node);

@@ -11,6 +11,7 @@
 #include "ledger/ledger.h"
 #include "ledger/light.h"
 #include "ledger/standing.h"
+#include "ledger/stones.h"
 #include "mailbox/mailbox.h"
 #include "node/claiming.h"
 #include "node/ledger_links.h"
@@ -41,6 +42,22 @@ struct addressing {
     uint64_t ask_ms;           // mono_ms: not before
 };
 
+// Links of the ledger that parts other than the ledger itself have, one each.
+enum ledger_line_of { LINE_STANDING, LINE_CLAIMS, LINE_STONES, LEDGER_LINES };
+
+// What the part wants to be told; `frame` returns an error when the link is to be closed, which `down` then tells.
+struct ledger_line_part {
+    void (*up)(struct node *node, struct step *step);
+    void (*down)(struct node *node, struct step *step);
+    enum err (*frame)(struct node *node, struct step *step, uint8_t kind, struct span body);
+};
+
+struct ledger_line {
+    struct ledger_line_part part;
+    uint64_t dial; // under way, 0: none
+    uint64_t link; // 0: none
+};
+
 struct node {
     struct node_config config;
     struct env *env;
@@ -64,6 +81,10 @@ struct node {
     struct follow *follow;
     struct addressing addressing;
     struct light *light;         // what proves directories, or NULL: the network has no ledger
+    struct stones *stones;       // fetches what it lacks; NULL: no light client, or the ledger is here
+    struct buf bundle_waiting;   // the directory that stepping stones are fetched for
+    bool light_forked;           // a fork was seen: nothing is taken
+    uint64_t checkpoint_ms;      // mono_ms at which the block of the checkpoint is asked for again
     struct directory *directory; // what the parts were last given; own reference
     struct directory *previous;  // of the epoch before it, or NULL; own reference
     uint64_t next_epoch_ms;      // wall_ms at which the directory in force may change
@@ -74,13 +95,10 @@ struct node {
     struct client *client;       // user, or NULL
     struct ledger *ledger;       // validator, or NULL
     struct ledger_dials ledger_dials;
+    struct ledger_line lines[LEDGER_LINES];
     struct standing *standing; // relay in a network with a ledger, or NULL
-    uint64_t standing_dial;    // its dial under way, 0: none
-    uint64_t standing_link;    // its link, 0: none
     struct claiming *claiming; // with standing, or NULL
     struct claims_link *claims_link;
-    uint64_t claims_dial;    // its dial under way, 0: none
-    uint64_t claims_link_id; // its link, 0: none
 
     bool descriptor_taken;        // by a signer, for the keys as they are
     uint32_t descriptor_tries;    // since the keys changed
@@ -144,6 +162,11 @@ void relays_hold(struct node *node, struct step *step, const struct relay_id *en
 void relays_let_go(struct node *node, struct step *step, const struct relay_id *entry);
 void relays_tell_client(struct node *node, struct step *step); // which of its links have come up in this step
 
+// Whether it shows others who it is: a user's node has no identity of its own.
+static inline bool node_has_identity(const struct node *node) {
+    return (node->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) != 0;
+}
+
 // Whether others come to this node for what it holds: a directory, at least.
 static inline bool node_serves(const struct node *node) {
     return (node->config.roles & ~(unsigned)ROLE_USER) != 0;
@@ -151,7 +174,11 @@ static inline bool node_serves(const struct node *node) {
 
 // light_role.c: the proof of directories, in a network with a ledger.
 void light_role_new(struct node *node, struct follow_verifier *verifier);
+void light_role_free(struct node *node);
 void light_role_start(struct node *node, struct step *step); // before any directory is taken
+void light_role_tick(struct node *node, struct step *step);
+uint64_t light_role_next_ms(const struct node *node);
+const char *light_role_waits_for(const struct node *node); // for a person; NULL: nothing
 
 // following.c: the directory: asking, taking, announcing; descriptors; issuing.
 void following_start(struct node *node, struct step *step);
@@ -161,6 +188,8 @@ void following_seed_up(struct node *node, struct step *step); // a link to a see
 void following_tick(struct node *node, struct step *step);
 // This node's ledger has fixed a directory: it is taken without a proof, and announced.
 void following_issued(struct node *node, struct step *step, struct span bytes);
+// What was to be known of a directory that waited is known (`proved`), or could not be had.
+void following_judged(struct node *node, struct step *step, struct span bytes, bool proved);
 // Somebody has named a directory of that epoch: asks for it unless it is held.
 void following_want(struct node *node, struct step *step, uint32_t epoch);
 uint64_t following_next_ms(const struct node *node, const struct now *now);
@@ -193,21 +222,27 @@ void node_give_up(struct node *node, const char *why);
 void ledger_role_new(struct node *node);
 void ledger_role_start(struct node *node, struct step *step, struct span log); // after following_start
 
-// standing_role.c: a relay's registration, and its one ledger link. False: not its link or dial.
+// ledger_lines.c: those links. Whoever wants one dials, and hears of it through its functions.
+void ledger_line_new(struct node *node, enum ledger_line_of of, const struct ledger_line_part *part);
+bool ledger_line_dial(struct node *node, struct step *step, enum ledger_line_of of, const struct relay_id *id,
+                      const struct address *address); // false: not now
+void ledger_line_send(struct node *node, struct step *step, enum ledger_line_of of, enum ledger_frame kind,
+                      struct span body);
+void ledger_line_hang_up(struct node *node, struct step *step,
+                         enum ledger_line_of of); // also one being made; `down` is not called
+// False: none of these links or dials.
+bool ledger_lines_opened(struct node *node, struct step *step, const struct ledger_peer *peer);
+bool ledger_lines_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body);
+bool ledger_lines_closed(struct node *node, struct step *step, uint64_t link);
+bool ledger_lines_dial_failed(struct node *node, struct step *step, uint64_t dial);
+
+// standing_role.c: a relay's registration.
 void standing_role_new(struct node *node);
-bool standing_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer);
-bool standing_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body);
-bool standing_role_closed(struct node *node, struct step *step, uint64_t link);
-bool standing_role_dial_failed(struct node *node, struct step *step, uint64_t dial);
 void standing_role_tick(struct node *node, struct step *step);
 
-// claiming_role.c: what a relay claims for its deliveries, on a ledger link of its own. False: not its link or dial.
+// claiming_role.c: what a relay claims for its deliveries.
 void claiming_role_new(struct node *node, uint32_t deliveries_max);
 void claiming_role_free(struct node *node);
-bool claiming_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer);
-bool claiming_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body);
-bool claiming_role_closed(struct node *node, struct step *step, uint64_t link);
-bool claiming_role_dial_failed(struct node *node, struct step *step, uint64_t dial);
 void claiming_role_tick(struct node *node, struct step *step);
 uint64_t claiming_role_next_ms(const struct node *node);
 

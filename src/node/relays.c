@@ -97,7 +97,7 @@ static void dial(struct node *node, struct step *step, struct peer *peer) {
     effect->dial.dial = peer->dial;
     effect->dial.address = *address;
     memcpy(effect->dial.expected.bytes, peer->id.bytes, sizeof(peer->id.bytes));
-    effect->dial.show_certificate = (node->config.roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR)) != 0;
+    effect->dial.show_certificate = node_has_identity(node);
 }
 
 // Dials now if that is due, else when it will be.

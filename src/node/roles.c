@@ -285,6 +285,9 @@ void roles_tick(struct node *node, struct step *step) {
         standing_role_tick(node, step);
         claiming_role_tick(node, step);
     }
+    if (node->light != NULL) {
+        light_role_tick(node, step);
+    }
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -302,6 +305,9 @@ uint64_t roles_next_ms(const struct node *node) {
     if (node->standing != NULL) {
         next = earlier(next, standing_next_ms(node->standing));
         next = earlier(next, claiming_role_next_ms(node));
+    }
+    if (node->light != NULL) {
+        next = earlier(next, light_role_next_ms(node));
     }
     return node->ledger == NULL ? next : earlier(next, ledger_next_ms(node->ledger));
 }

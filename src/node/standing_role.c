@@ -1,22 +1,16 @@
-// A relay's registration on the ledger: the ports between standing.h and a ledger link, of which it has one at a time.
+// A relay's registration on the ledger: the ports between standing.h and its ledger link.
 #include "node/node_internal.h"
 
 static bool port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {
-    struct node *node = ctx;
-    node->standing_dial = ledger_dial(node, step, address, id);
-    return node->standing_dial != 0;
+    return ledger_line_dial(ctx, step, LINE_STANDING, id, address);
 }
 
 static void port_send(void *ctx, struct step *step, enum ledger_frame kind, struct span body) {
-    struct node *node = ctx;
-    ledger_link_send(node, step, node->standing_link, (uint8_t)kind, body, FRAME_URGENT);
+    ledger_line_send(ctx, step, LINE_STANDING, kind, body);
 }
 
 static void port_hang_up(void *ctx, struct step *step) {
-    struct node *node = ctx;
-    uint64_t link = node->standing_link;
-    node->standing_link = 0;
-    ledger_link_close(node, step, link, CLOSE_UNWANTED);
+    ledger_line_hang_up(ctx, step, LINE_STANDING);
 }
 
 static void port_onion_keys(void *ctx, struct step *step, struct onion_keys *out) {
@@ -24,75 +18,16 @@ static void port_onion_keys(void *ctx, struct step *step, struct onion_keys *out
     relay_onion_keys(node->relay, step, out);
 }
 
-bool standing_role_opened(struct node *node, struct step *step, const struct ledger_peer *peer) {
-    if (peer->dial == 0 || peer->dial != node->standing_dial) {
-        return false;
-    }
-    node->standing_dial = 0;
-    node->standing_link = peer->link;
+static void on_up(struct node *node, struct step *step) {
     standing_up(node->standing, step);
-    return true;
 }
 
-bool standing_role_frame(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body) {
-    if (link != node->standing_link) {
-        return false;
-    }
-    if (standing_frame(node->standing, step, kind, body) != OK) {
-        ledger_link_close(node, step, link, CLOSE_PROTOCOL);
-        node->standing_link = 0;
-        standing_down(node->standing, step);
-    }
-    return true;
-}
-
-bool standing_role_closed(struct node *node, struct step *step, uint64_t link) {
-    if (link != node->standing_link) {
-        return false;
-    }
-    node->standing_link = 0;
+static void on_down(struct node *node, struct step *step) {
     standing_down(node->standing, step);
-    return true;
 }
 
-bool standing_role_dial_failed(struct node *node, struct step *step, uint64_t dial) {
-    if (dial != node->standing_dial) {
-        return false;
-    }
-    node->standing_dial = 0;
-    standing_down(node->standing, step);
-    return true;
-}
-
-// ---- the ledger links of a node that has nothing else to do with the ledger
-
-static void on_opened(void *ctx, struct step *step, const struct ledger_peer *peer) {
-    if (!standing_role_opened(ctx, step, peer) && !claiming_role_opened(ctx, step, peer)) {
-        ledger_link_close(ctx, step, peer->link, CLOSE_UNWANTED);
-    }
-}
-
-static void on_frame(void *ctx, struct step *step, uint64_t link, uint8_t kind, struct span body) {
-    if (!standing_role_frame(ctx, step, link, kind, body)) {
-        claiming_role_frame(ctx, step, link, kind, body);
-    }
-}
-
-static void on_closed(void *ctx, struct step *step, uint64_t link) {
-    if (!standing_role_closed(ctx, step, link)) {
-        claiming_role_closed(ctx, step, link);
-    }
-}
-
-static void on_dial_failed(void *ctx, struct step *step, uint64_t dial) {
-    if (!standing_role_dial_failed(ctx, step, dial)) {
-        claiming_role_dial_failed(ctx, step, dial);
-    }
-}
-
-static uint64_t no_height(void *ctx) {
-    (void)ctx;
-    return 0;
+static enum err on_frame(struct node *node, struct step *step, uint8_t kind, struct span body) {
+    return standing_frame(node->standing, step, kind, body);
 }
 
 // ---- life cycle
@@ -107,17 +42,9 @@ void standing_role_new(struct node *node) {
                                              .retiring = config->retiring};
     const struct standing_ports ports = {
         .ctx = node, .dial = port_dial, .send = port_send, .hang_up = port_hang_up, .onion_keys = port_onion_keys};
-    const struct ledger_handlers handlers = {.ctx = node,
-                                             .opened = on_opened,
-                                             .frame = on_frame,
-                                             .closed = on_closed,
-                                             .dial_failed = on_dial_failed,
-                                             .height = no_height,
-                                             .role = LEDGER_LIGHT};
+    const struct ledger_line_part part = {.up = on_up, .down = on_down, .frame = on_frame};
     node->standing = standing_new(&standing, &ports);
-    if (node->ledger == NULL) {
-        ledger_links_handle(node, &handlers);
-    }
+    ledger_line_new(node, LINE_STANDING, &part);
 }
 
 void standing_role_tick(struct node *node, struct step *step) {

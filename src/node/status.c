@@ -12,6 +12,9 @@ static const char *waits_for_directory(const struct node *node, const struct now
     if (node->relay != NULL && node->light == NULL && !node->descriptor_taken) {
         return "the directory's signer";
     }
+    if (node->light != NULL && light_role_waits_for(node) != NULL) {
+        return light_role_waits_for(node);
+    }
     const char *why = follow_why_none(node->follow, now->wall_ms);
     return why != NULL ? why : "a directory"; // which comes into force with the next tick
 }

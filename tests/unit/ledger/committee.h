@@ -52,7 +52,7 @@ static inline void committee_with(struct committee *out, const struct committee 
         sign_key_new(&secrets[count], &keys[count], rng);
     for (size_t i = 0; i < count; i++) {
         const struct validator v = {.key = keys[i], .power = 1};
-        assert_int_equal(validator_set_change(&out->set, &v), OK);
+        ASSERT(validator_set_change(&out->set, &v) == OK);
     }
     for (size_t i = 0; i < count; i++)
         out->secrets[validator_set_find(&out->set, &keys[i])] = secrets[i];
