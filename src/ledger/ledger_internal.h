@@ -1,6 +1,7 @@
 // The ledger's own state. ledger.c begins and ends it, peers.c knows the others, gossip.c takes transactions,
 // candidates.c checks and builds blocks, driver.c runs consensus, evidence.c finds who signs twice, apply.c makes a
-// decided block the head, sync.c catches up, queries.c answers. For files of src/ledger/ only.
+// decided block the head, sync.c catches up, rejoin.c keeps a signer without memory silent, queries.c answers. For files
+// of src/ledger/ only.
 #ifndef SOTTO_LEDGER_LEDGER_INTERNAL_H
 #define SOTTO_LEDGER_LEDGER_INTERNAL_H
 
@@ -131,6 +132,7 @@ struct ledger {
     struct ledger_ports ports;
     const char *broken;
     bool started;
+    uint64_t started_wall_ms;
     uint64_t next_ms; // mono_ms of the next tick
 
     struct tx_rules rules;
@@ -168,9 +170,11 @@ struct ledger {
     size_t peer_count;
     struct known_peer known[PEERS_KNOWN_MAX];
     size_t known_count;
+    uint64_t status_ms; // when all are told again where we stand
 
     bool syncing;
     uint64_t sync_target; // a hint
+    uint64_t sync_voted;  // the height before one that over a third of the power has voted at
     uint64_t sync_next;   // first height not yet asked for
     struct sync_ask asks[SYNC_ASKS_MAX];
     uint64_t sync_look_ms;
@@ -274,7 +278,20 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
 enum err apply_genesis(struct ledger *ledger, struct step *step);
 enum err apply_load(struct ledger *ledger, struct step *step); // what follows from the head's state
 
+// rejoin.c
+void rejoin_tick(struct ledger *ledger, struct step *step); // whether a signer without memory may begin
+bool rejoin_is_silent(const struct ledger *ledger);         // a validator that does not vote yet
+
 // sync.c
+// By index into the set: the highest height that a validator claims, by any of its links.
+struct claim {
+    bool made;
+    uint64_t height;
+};
+void sync_claims(const struct ledger *ledger, struct claim claims[static VALIDATORS_MAX]);
+// The highest height that validators with over a third of the power claim, `more_power` counted to each claim: one of
+// them at least is honest. False: too few of them are linked to tell.
+bool sync_vouched_height(const struct ledger *ledger, uint64_t more_power, uint64_t *height);
 void sync_status(struct ledger *ledger, struct step *step, struct peer *peer); // it has said where it stands
 void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height);   // over a third are there
 void sync_peer_gone(struct ledger *ledger, struct step *step, uint64_t link);

@@ -5,6 +5,9 @@
 #include "base/assert.h"
 #include "ledger/ledger_internal.h"
 
+// A status may be lost, or forgotten by whom it was not kept to for a while; where a head stands still there is no
+// next.
+#define STATUS_REPEAT_MS 10000
 #define DIAL_RETRY_MS 500
 #define DIAL_RETRY_MS_MAX 30000
 #define LINKS_WANTED 16                 // beyond the seeds
@@ -224,7 +227,15 @@ static size_t count_others(const struct ledger *ledger) {
     return others;
 }
 
+static void repeat_status(struct ledger *ledger, struct step *step) {
+    if (step->now.mono_ms < ledger->status_ms)
+        return;
+    ledger->status_ms = step->now.mono_ms + STATUS_REPEAT_MS;
+    peers_tell_status(ledger, step, NULL);
+}
+
 void peers_tick(struct ledger *ledger, struct step *step) {
+    repeat_status(ledger, step);
     size_t others = count_others(ledger);
     for (size_t i = 0; i < ledger->known_count; i++) {
         struct known_peer *known = &ledger->known[i];
@@ -238,7 +249,7 @@ void peers_tick(struct ledger *ledger, struct step *step) {
 }
 
 uint64_t peers_next_ms(const struct ledger *ledger) {
-    uint64_t next_ms = TIME_NEVER;
+    uint64_t next_ms = ledger->status_ms;
     bool enough = count_others(ledger) >= LINKS_WANTED;
     for (size_t i = 0; i < ledger->known_count; i++) {
         const struct known_peer *known = &ledger->known[i];

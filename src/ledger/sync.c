@@ -13,39 +13,42 @@
 // The others decide a height a little before or after us: being behind by one is no reason to fetch it yet.
 #define PATIENCE_MS 300
 
-// The highest height that validators with over a third of the power claim: one of them at least is honest.
-// False: too few of them are linked to tell.
-static bool vouched_height(const struct ledger *ledger, uint64_t *height) {
-    uint64_t claims[VALIDATORS_MAX] = {0};
-    bool claimed[VALIDATORS_MAX] = {false};
+void sync_claims(const struct ledger *ledger, struct claim claims[static VALIDATORS_MAX]) {
+    memset(claims, 0, VALIDATORS_MAX * sizeof(claims[0]));
     for (size_t i = 0; i < ledger->peer_count; i++) {
         const struct peer *peer = ledger->peers[i];
         int validator = peer->is_member && peer->has_status ? validator_set_find(&ledger->set, &peer->member) : -1;
         if (validator < 0)
             continue;
-        claimed[validator] = true;
-        if (peer->status.height > claims[validator])
-            claims[validator] = peer->status.height;
+        claims[validator].made = true;
+        if (peer->status.height > claims[validator].height)
+            claims[validator].height = peer->status.height;
     }
+}
+
+bool sync_vouched_height(const struct ledger *ledger, uint64_t more_power, uint64_t *height) {
+    struct claim claims[VALIDATORS_MAX];
     bool found = false;
     *height = 0;
+    sync_claims(ledger, claims);
     for (size_t i = 0; i < ledger->set.count; i++) {
-        uint64_t power = 0;
+        uint64_t power = more_power;
         for (size_t k = 0; k < ledger->set.count; k++)
-            power += claimed[k] && claims[k] >= claims[i] ? ledger->set.validators[k].power : 0;
-        if (!claimed[i] || !power_is_skip(power, ledger->set.total))
+            power += claims[k].made && claims[k].height >= claims[i].height ? ledger->set.validators[k].power : 0;
+        if (!claims[i].made || !power_is_skip(power, ledger->set.total))
             continue;
         found = true;
-        *height = claims[i] > *height ? claims[i] : *height;
+        *height = claims[i].height > *height ? claims[i].height : *height;
     }
     return found;
 }
 
-// Anybody can claim anything: when enough validators can be asked, theirs counts alone.
+// Anybody can claim anything: when enough validators can be asked, theirs counts alone, and what over a third of the
+// power has voted on: of those who were there one may be left who can give it.
 static uint64_t claimed_height(const struct ledger *ledger) {
     uint64_t height = 0;
-    if (vouched_height(ledger, &height))
-        return height;
+    if (sync_vouched_height(ledger, 0, &height))
+        return height > ledger->sync_voted ? height : ledger->sync_voted;
     for (size_t i = 0; i < ledger->peer_count; i++)
         if (ledger->peers[i]->has_status && ledger->peers[i]->status.height > height)
             height = ledger->peers[i]->status.height;
@@ -301,7 +304,7 @@ void sync_tick(struct ledger *ledger, struct step *step) {
 
 bool sync_is_behind(const struct ledger *ledger) {
     uint64_t height;
-    return ledger->syncing && vouched_height(ledger, &height) && height > ledger->chain.height;
+    return ledger->syncing && sync_vouched_height(ledger, 0, &height) && height > ledger->chain.height;
 }
 
 uint64_t sync_next_ms(const struct ledger *ledger) {
@@ -327,7 +330,8 @@ void sync_status(struct ledger *ledger, struct step *step, struct peer *peer) {
 }
 
 void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height) {
-    (void)height; // votes at that height: their senders' statuses say the same
+    if (height > ledger->sync_voted + 1)
+        ledger->sync_voted = height - 1; // it is decided where they vote on the next
     if (claimed_height(ledger) > ledger->chain.height)
         syncing_set(ledger, step, true);
 }
