@@ -59,6 +59,8 @@ static bool sign(struct ledger *ledger, struct step *step, struct signature *out
                  struct span message) {
     if (signer_sign(ledger->signer, step, out, slot, message) == OK)
         return true;
+    if (signer_is_silent(ledger->signer, slot->height))
+        return false;
     log_number(&step->env->log, LOG_WARN, "ledger", "the signer refuses to sign for a slot again", "height",
                (int64_t)slot->height);
     return false;
@@ -117,7 +119,7 @@ static void carry_timer(struct ledger *ledger, struct step *step, struct bft_out
 // The head's state shows in the next step only, so the block is made by candidates_tick.
 static void carry_build(struct ledger *ledger, struct step *step, struct bft_output *output) {
     (void)step;
-    ledger->build_wanted = true;
+    ledger->build_wanted = !signer_is_silent(ledger->signer, output->build.height);
     ledger->build_height = output->build.height;
     ledger->build_round = output->build.round;
 }

@@ -122,6 +122,7 @@ enum err ledger_start(struct ledger *ledger, struct step *step, struct span log,
     if (err != OK)
         return refuse(why, err, "the ledger's store is damaged: remove it, and the node fetches the chain again");
     ledger->head_mono_ms = step->now.mono_ms;
+    ledger->started_wall_ms = step->now.wall_ms;
     err = start_consensus(ledger, step, log, why);
     if (err != OK)
         return err;
@@ -158,6 +159,7 @@ void ledger_run(struct ledger *ledger, struct step *step) {
         driver_carry_out(ledger, step);
         sync_tick(ledger, step);
         evidence_tick(ledger, step);
+        rejoin_tick(ledger, step);
         driver_tick(ledger, step);
         candidates_tick(ledger, step);
         if (ledger->outputs.count == 0)
@@ -194,6 +196,8 @@ const char *ledger_waits_for(const struct ledger *ledger) {
         return ledger->broken;
     if (ledger->syncing)
         return "the chain is being fetched";
+    if (rejoin_is_silent(ledger))
+        return "a height at which this key cannot have voted before: it does not know what it has signed";
     return ledger->started ? NULL : "the ledger starts";
 }
 

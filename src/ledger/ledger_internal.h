@@ -1,7 +1,7 @@
 // The ledger's own state. ledger.c begins and ends it, peers.c knows the others, gossip.c takes transactions,
 // candidates.c checks and builds blocks, driver.c runs consensus, evidence.c finds who signs twice, apply.c makes a
-// decided block the head, sync.c catches up, rejoin.c keeps a signer without memory silent, queries.c answers. For files
-// of src/ledger/ only.
+// decided block the head, sync.c catches up, rejoin.c keeps a signer without memory silent, queries.c answers. For
+// files of src/ledger/ only.
 #ifndef SOTTO_LEDGER_LEDGER_INTERNAL_H
 #define SOTTO_LEDGER_LEDGER_INTERNAL_H
 

@@ -473,6 +473,14 @@ static void resume_signing(struct bft *core, struct bft_outputs *outputs) {
     }
 }
 
+void bft_sign_again(struct bft *core, struct bft_outputs *outputs) {
+    if (!is_active(core))
+        return;
+    if (is_building(core))
+        output_build_value(core, outputs);
+    resume_signing(core, outputs);
+}
+
 void bft_resume(struct bft *core, uint64_t now_ms, struct bft_outputs *outputs) {
     ASSERT(core->height > 0);
     core->started_ms = now_ms;

@@ -174,6 +174,8 @@ void bft_step(struct bft *core, const struct bft_input *input, uint64_t now_ms, 
 // Takes a record of the log: the same change of state as the input that it records. Of the outputs only EVIDENCE is
 // appended (it may have been lost with the process). ERR_CORRUPT: not a record, or not one of this place.
 enum err bft_replay(struct bft *core, struct span record, struct bft_outputs *outputs);
+// What the signer has refused is asked for again: by now it may.
+void bft_sign_again(struct bft *core, struct bft_outputs *outputs);
 // After the last record: what is under way is asked for again, the own last messages leave again.
 void bft_resume(struct bft *core, uint64_t now_ms, struct bft_outputs *outputs);
 

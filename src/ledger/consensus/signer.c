@@ -25,6 +25,7 @@ struct signer {
     struct network_id network;
     bool has_memory;
     bool started;
+    bool admitted; // though nothing is signed yet
     struct memory memory;
 };
 
@@ -96,11 +97,11 @@ static bool is_signed(const struct signer *signer, const struct memory *memory) 
     return verify_parts(&memory->signature, &signer->public, domains[memory->slot.step], parts, 2) == OK;
 }
 
-// The record with which a key begins: nothing signed.
+// A record with which a key begins: nothing signed, from the slot's height on it may.
 static bool is_beginning(const struct memory *memory) {
-    static const struct memory nothing;
-    return memcmp(&memory->signature, &nothing.signature, sizeof nothing.signature) == 0 && memory->message_n == 0 &&
-           compare_slots(&memory->slot, &nothing.slot) == 0;
+    static const struct signature nothing;
+    return memcmp(&memory->signature, &nothing, sizeof nothing) == 0 && memory->message_n == 0 &&
+           memory->slot.round == 0;
 }
 
 static bool decode_memory(struct memory *memory, struct sign_public *key, const struct wal_record *record) {
@@ -147,6 +148,24 @@ enum err signer_start(struct signer *signer, struct step *step, bool chain_begun
     return OK;
 }
 
+bool signer_is_blank(const struct signer *signer) {
+    return !signer->admitted && signer->memory.slot.height == 0;
+}
+
+bool signer_is_silent(const struct signer *signer, uint64_t height) {
+    const struct sign_slot *slot = &signer->memory.slot;
+    return signer_is_blank(signer) || (slot->step == SIGN_NOTHING && height < slot->height);
+}
+
+void signer_admit(struct signer *signer, struct step *step, uint64_t from_height) {
+    ASSERT(signer->started && signer_is_blank(signer) && from_height > 0);
+    signer->admitted = true;
+    if (from_height == 1)
+        return;
+    signer->memory.slot.height = from_height;
+    log_memory(signer, step);
+}
+
 void signer_reset_log(const struct signer *signer, struct step *step) {
     struct buf record = {0};
     if (signer != NULL) {
@@ -171,7 +190,7 @@ enum err signer_sign(struct signer *signer, struct step *step, struct signature 
     struct memory *memory = &signer->memory;
     int order = compare_slots(slot, &memory->slot);
     bool same = order == 0 && span_equal(message, span_of(memory->message, memory->message_n));
-    if (order < 0 || (order == 0 && !same))
+    if (order < 0 || (order == 0 && !same) || signer_is_blank(signer))
         return ERR_REFUSED;
     if (!same) {
         const struct span parts[] = {SPAN_OF(signer->network.bytes), message};

@@ -9,6 +9,9 @@
 //
 // The record of the slot signed last is carried over when the log is reset. A key whose network has decided blocks but
 // of which the log knows nothing has lost its memory: it must not sign.
+//
+// A key that begins with nothing, store and log empty, may be new, or have lost both. It is *blank*: it signs nothing
+// until signer_admit says from which height on it cannot have signed before (rejoin.c finds that out).
 #ifndef SOTTO_LEDGER_CONSENSUS_SIGNER_H
 #define SOTTO_LEDGER_CONSENSUS_SIGNER_H
 
@@ -40,8 +43,16 @@ enum err signer_recover(struct signer *signer, const struct wal_record *record);
 // record of this key. Where neither has begun the first record is written.
 enum err signer_start(struct signer *signer, struct step *step, bool chain_begun);
 
+// Nothing signed, as far as is known, and not admitted.
+bool signer_is_blank(const struct signer *signer);
+// Of a blank signer: from that height on it signs. Logged and synced in this step, unless it is the first height: a key
+// that has signed nothing is asked about again after a restart.
+void signer_admit(struct signer *signer, struct step *step, uint64_t from_height);
+// It will sign nothing at that height: it is blank, or admitted from a later one on.
+bool signer_is_silent(const struct signer *signer, uint64_t height);
+
 // Signs network and message, under the domain of votes or of proposals ("sotto vote 1", "sotto proposal 1"), and logs
-// it in this step. ERR_REFUSED: a slot before the last one signed, or another message for that one.
+// it in this step. ERR_REFUSED: a slot before the last one signed, or another message for that one; or it is silent.
 enum err signer_sign(struct signer *signer, struct step *step, struct signature *out, const struct sign_slot *slot,
                      struct span message);
 

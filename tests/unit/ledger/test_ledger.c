@@ -128,17 +128,66 @@ static void all_may_die_at_once_and_go_on(void **state) {
     world_free(world);
 }
 
-static void a_wiped_validator_fetches_the_chain_again(void **state) {
-    (void)state;
-    struct world *world = world_make(8, 4, 4);
+// Sixty seconds on, one of four has lost its store and its log, and is back.
+static struct machine *wipe_one(struct world *world) {
     world_start(world);
     run_for(world, 60 * SECOND_MS);
     struct machine *wiped = &world->machines[2];
     machine_wipe(wiped);
+    said_free(&wiped->said); // what it says from here on
     machine_start(wiped);
-    run_for(world, 10 * SECOND_MS);
+    return wiped;
+}
+
+static void a_wiped_validator_fetches_the_chain_and_votes_from_a_later_height_on(void **state) {
+    (void)state;
+    struct world *world = world_make(8, 4, 4);
+    struct machine *wiped = wipe_one(world);
+    uint64_t before = height_of(&world->machines[0]);
+    run_for(world, 100);
+    assert_non_null(ledger_waits_for(wiped->ledger));
+    run_for(world, 20 * SECOND_MS);
     assert_int_equal(height_of(wiped), height_of(&world->machines[0]));
     assert_chains_agree(world);
+    assert_null(ledger_waits_for(wiped->ledger));
+    const struct vote *first = (const void *)wiped->said.votes.p;
+    assert_non_null(first);
+    assert_true(first->height > before + 2);
+    world_free(world);
+}
+
+static void a_silent_validator_is_silent_after_a_restart(void **state) {
+    (void)state;
+    struct world *world = world_make(12, 4, 4);
+    struct machine *wiped = wipe_one(world);
+    struct sign_slot slot = {0};
+    for (size_t i = 0; i < 100 && slot.height == 0; i++) {
+        run_for(world, 100);
+        slot = signer_slot(wiped->ledger->signer);
+    }
+    assert_true(slot.height > 0);
+    machine_stop(wiped);
+    machine_start(wiped);
+    assert_string_equal(wiped->why, "");
+    assert_int_equal(signer_slot(wiped->ledger->signer).height, slot.height);
+    assert_true(signer_is_silent(wiped->ledger->signer, slot.height - 1));
+    run_for(world, 20 * SECOND_MS);
+    assert_int_equal(((const struct vote *)(const void *)wiped->said.votes.p)->height, slot.height);
+    world_free(world);
+}
+
+static void nobody_begins_a_network_before_a_quorum_says_that_it_has_not_begun(void **state) {
+    (void)state;
+    struct world *world = world_make(13, 4, 4);
+    machine_start(&world->machines[0]);
+    machine_start(&world->machines[1]);
+    run_for(world, 20 * SECOND_MS);
+    assert_int_equal(world->machines[0].said.votes.n, 0);
+    assert_non_null(ledger_waits_for(world->machines[0].ledger));
+    machine_start(&world->machines[2]);
+    run_for(world, 40 * SECOND_MS);
+    assert_true(height_of(&world->machines[0]) >= 3);
+    assert_null(ledger_waits_for(world->machines[0].ledger));
     world_free(world);
 }
 
@@ -271,7 +320,9 @@ int main(void) {
         cmocka_unit_test(a_follower_follows),
         cmocka_unit_test(nodes_that_genesis_does_not_name_find_each_other),
         cmocka_unit_test(all_may_die_at_once_and_go_on),
-        cmocka_unit_test(a_wiped_validator_fetches_the_chain_again),
+        cmocka_unit_test(a_wiped_validator_fetches_the_chain_and_votes_from_a_later_height_on),
+        cmocka_unit_test(a_silent_validator_is_silent_after_a_restart),
+        cmocka_unit_test(nobody_begins_a_network_before_a_quorum_says_that_it_has_not_begun),
         cmocka_unit_test(a_validator_without_its_log_does_not_start),
         cmocka_unit_test(a_fee_below_the_least_is_refused_for_that),
         cmocka_unit_test(who_cannot_pay_the_fee_takes_nobody_s_place),

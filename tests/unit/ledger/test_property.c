@@ -16,6 +16,21 @@ static void whatever_fails_one_chain_stands_and_goes_on(void **state) {
     each_seed(anything_fails, 100);
 }
 
+static void validators_are_wiped(uint64_t seed) {
+    struct trial *trial = NEW(struct trial);
+    trial_begin(trial, world_make(seed, VALIDATORS, VALIDATORS + 1), seed);
+    trial->wipes = true;
+    trial_run(trial);
+    assert_healed(trial);
+    trial_end(trial);
+    free(trial);
+}
+
+static void a_wiped_validator_comes_back_and_contradicts_nothing(void **state) {
+    (void)state;
+    each_seed(validators_are_wiped, 100);
+}
+
 // ---- a validator that lies, in worlds where nothing else fails
 
 static bool sends_garbage(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body) {
@@ -133,6 +148,7 @@ int main(int argc, char **argv) {
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_fails_one_chain_stands_and_goes_on),
+        cmocka_unit_test(a_wiped_validator_comes_back_and_contradicts_nothing),
         cmocka_unit_test(garbage_stops_nobody),
         cmocka_unit_test(withheld_blocks_stop_nobody),
         cmocka_unit_test(false_heights_stop_nobody),

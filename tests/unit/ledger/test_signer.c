@@ -40,7 +40,7 @@ static enum err recover_all(struct process *process) {
     return err;
 }
 
-static enum err start(struct process *process, const uint8_t with[static 32], bool chain_begun) {
+static enum err start_blank(struct process *process, const uint8_t with[static 32], bool chain_begun) {
     signer_free(process->signer);
     process->signer = signer_new(with, &network);
     enum err err = recover_all(process);
@@ -49,6 +49,19 @@ static enum err start(struct process *process, const uint8_t with[static 32], bo
     struct step step = log_rig_step(&process->rig);
     err = signer_start(process->signer, &step, chain_begun);
     log_rig_apply(&process->rig);
+    return err;
+}
+
+static void admit(struct process *process, uint64_t from_height) {
+    struct step step = log_rig_step(&process->rig);
+    signer_admit(process->signer, &step, from_height);
+    log_rig_apply(&process->rig);
+}
+
+static enum err start(struct process *process, const uint8_t with[static 32], bool chain_begun) {
+    enum err err = start_blank(process, with, chain_begun);
+    if (err == OK && signer_is_blank(process->signer))
+        admit(process, 1);
     return err;
 }
 
@@ -173,6 +186,42 @@ static void a_key_without_its_memory_does_not_start_in_a_chain_that_has_begun(vo
     assert_int_equal(start(&process, seed, false), OK);
     assert_int_equal(start(&process, seed, true), OK); // that it had begun to sign nothing is a memory, too
     assert_int_equal(start(&process, other_seed, true), ERR_REFUSED);
+    free_process(&process);
+}
+
+static void a_blank_key_signs_nothing_until_it_is_admitted(void **state) {
+    (void)state;
+    struct process process = {0};
+    struct signature signature;
+    for (size_t run = 0; run < 2; run++) { // and it is blank again after a restart
+        assert_int_equal(start_blank(&process, seed, run > 0), OK);
+        assert_true(signer_is_blank(process.signer) && signer_is_silent(process.signer, UINT64_MAX));
+        assert_int_equal(sign(&process, &signature, SLOT(1, 0, SIGN_PREVOTE), "vote"), ERR_REFUSED);
+    }
+    admit(&process, 1);
+    assert_false(signer_is_silent(process.signer, 1));
+    assert_int_equal(sign(&process, &signature, SLOT(1, 0, SIGN_PREVOTE), "vote"), OK);
+    free_process(&process);
+}
+
+static void what_a_key_was_admitted_from_is_remembered(void **state) {
+    (void)state;
+    struct process process = {0};
+    struct signature signature;
+    assert_int_equal(start_blank(&process, seed, false), OK);
+    admit(&process, 9);
+    for (size_t run = 0; run < 3; run++) {
+        assert_true(signer_is_silent(process.signer, 8) && !signer_is_silent(process.signer, 9));
+        assert_int_equal(sign(&process, &signature, SLOT(8, 7, SIGN_PRECOMMIT), "vote"), ERR_REFUSED);
+        if (run == 1) {
+            struct step step = log_rig_step(&process.rig);
+            signer_reset_log(process.signer, &step);
+            log_rig_apply(&process.rig);
+        }
+        assert_int_equal(start_blank(&process, seed, true), OK);
+        assert_false(signer_is_blank(process.signer));
+    }
+    assert_int_equal(sign(&process, &signature, SLOT(9, 0, SIGN_PROPOSAL), "proposal"), OK);
     free_process(&process);
 }
 
@@ -302,6 +351,8 @@ int main(void) {
         cmocka_unit_test(a_restarted_signer_remembers),
         cmocka_unit_test(a_reset_log_keeps_the_memory_and_nothing_else),
         cmocka_unit_test(a_key_without_its_memory_does_not_start_in_a_chain_that_has_begun),
+        cmocka_unit_test(a_blank_key_signs_nothing_until_it_is_admitted),
+        cmocka_unit_test(what_a_key_was_admitted_from_is_remembered),
         cmocka_unit_test(each_key_remembers_its_own),
         cmocka_unit_test(damaged_memories_are_refused),
         cmocka_unit_test(no_slot_ever_gets_two_signatures),

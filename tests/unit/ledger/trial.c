@@ -38,8 +38,37 @@ static void partition(struct trial *trial) {
             world->cut[i][k] = (side >> i & 1) != (side >> k & 1);
 }
 
-static void wipe_follower(struct trial *trial) {
-    machine_wipe(&trial->world->machines[VALIDATORS]);
+static uint64_t highest(const struct world *world) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < world->count; i++)
+        if (world->machines[i].up && height_of(&world->machines[i]) > most)
+            most = height_of(&world->machines[i]);
+    return most;
+}
+
+// One that has lost its memory, or that has come too late to the beginning of the network, is silent for a while, and
+// so one of those that may fail. Before the second block it could not tell that the network has begun.
+static bool may_wipe(const struct trial *trial) {
+    const struct machine *wiped = trial->wiped;
+    bool all_vote = true;
+    for (size_t i = 0; i < VALIDATORS; i++)
+        all_vote = all_vote && trial->world->machines[i].said.votes.n > 0;
+    if (wiped == NULL || !all_vote)
+        return all_vote && highest(trial->world) >= 2;
+    struct sign_slot slot = {0};
+    if (wiped->up)
+        slot = signer_slot(wiped->ledger->signer);
+    return slot.step != SIGN_NOTHING && slot.height > trial->wiped_height + 1;
+}
+
+static void wipe_some(struct trial *trial) {
+    if (!trial->wipes || draw(trial, 3) == 0 || !may_wipe(trial)) {
+        machine_wipe(&trial->world->machines[VALIDATORS]);
+        return;
+    }
+    trial->wiped_height = highest(trial->world);
+    trial->wiped = &trial->world->machines[draw(trial, VALIDATORS)];
+    machine_wipe(trial->wiped);
 }
 
 // One is wrong at a time: when over a third are, blocks wait until the clocks of the rest have come so far, as they
@@ -91,7 +120,7 @@ static void draw_event(struct trial *trial) {
             machine_stop(machine);
         break;
     case 7:
-        wipe_follower(trial);
+        wipe_some(trial);
         break;
     case 8:
         jump_clock(trial);
@@ -204,14 +233,6 @@ static void heal(struct trial *trial) {
     for (size_t i = 0; i < world->count; i++)
         world->machines[i].skew_ms = 0;
     restart_some(trial, true);
-}
-
-static uint64_t highest(const struct world *world) {
-    uint64_t most = 0;
-    for (size_t i = 0; i < world->count; i++)
-        if (world->machines[i].up && height_of(&world->machines[i]) > most)
-            most = height_of(&world->machines[i]);
-    return most;
 }
 
 void assert_healed(struct trial *trial) {
