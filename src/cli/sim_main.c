@@ -186,9 +186,9 @@ static bool run_seed(const struct options *options, uint64_t seed) {
         return false;
     }
     printf("seed %-6" PRIu64 " ok  %3" PRIu32 " sent %3" PRIu32 " shown %3" PRIu32 " expired %3" PRIu32
-           " crashes %7" PRIu64 " steps %7" PRIu64 " frames %4" PRIu64 " s  trace %016" PRIx64 "\n",
-           seed, result.messages, result.shown, result.expired, result.crashes, result.steps, result.frames,
-           result.virtual_ms / 1000, result.trace_hash);
+           " crashes %4" PRIu64 " blocks %7" PRIu64 " steps %7" PRIu64 " frames %4" PRIu64 " s  trace %016" PRIx64 "\n",
+           seed, result.messages, result.shown, result.expired, result.crashes, result.heights, result.steps,
+           result.frames, result.virtual_ms / 1000, result.trace_hash);
     fflush(stdout);
     return true;
 }

@@ -124,11 +124,12 @@ static void clock_back(struct world *world, struct sim_event *event) {
     world->machines[event->a]->wall_error_ms = 0;
 }
 
-// Fewer than a third of the validators may be wrong: more would move the time of blocks, which never goes back.
+// Fewer than a third of the validators may be wrong: in their time, which would move that of blocks for good, or in
+// what they remember of what they have signed.
 static bool validator_may_be_wrong(const struct world *world) {
     uint32_t wrong = 0;
     for (size_t i = 0; i < world->config.validators; i++)
-        wrong += world->machines[i]->wall_error_ms != 0 ? 1 : 0;
+        wrong += world->machines[i]->wall_error_ms != 0 || world->machines[i]->starts_anew ? 1 : 0;
     return 3 * (wrong + 1) < world->config.validators;
 }
 
@@ -163,15 +164,39 @@ static void disk_fails(struct world *world) {
         machine->disk_fails = true;
 }
 
-static void disk_lost(struct world *world) {
-    struct machine *machine = draw_machine(world, ROLE_RELAY);
-    if (machine == NULL || world->lost_disks >= world->config.faults.lost_disks_max)
-        return;
-    world->lost_disks++;
+static void lose_disk(struct world *world, struct machine *machine) {
     machine_power_off(world, machine);
     disk_destroyed(&machine->disk);
-    check_disk_lost(&world->checker, machine->index, world->now_ms);
     world_note(world, "disk lost", machine->index, 0, 0);
+}
+
+static void validator_loses_disk(struct world *world, struct machine *machine) {
+    if (!validator_may_be_wrong(world))
+        return;
+    machine->starts_anew = true;
+    chains_disk_lost(world->chains, machine->index);
+    lose_disk(world, machine);
+}
+
+static void disk_lost(struct world *world) {
+    struct machine *machine = draw_machine(world, SERVERS);
+    if (machine != NULL && world_is_validator(machine)) {
+        validator_loses_disk(world, machine);
+    } else if (machine != NULL && world->lost_disks < world->config.faults.lost_disks_max) {
+        world->lost_disks++;
+        check_disk_lost(&world->checker, machine->index, world->now_ms);
+        lose_disk(world, machine);
+    }
+}
+
+// OPERATOR.md, "A validator": its folder is emptied, and it starts when the others are past what it may have signed.
+bool faults_may_start(const struct world *world, const struct machine *machine) {
+    uint64_t said = machine->starts_anew ? chains_said_height(world->chains, machine->index) : 0;
+    for (uint32_t i = 0; machine->starts_anew && i < world->config.validators; i++) {
+        if (i != machine->index && chains_told_height(world->chains, i) <= said)
+            return false;
+    }
+    return true;
 }
 
 static uint32_t count_relays(const struct world *world) {
@@ -300,6 +325,8 @@ void faults_begin(struct world *world) {
 }
 
 void faults_heal(struct world *world) {
+    world->healed_ms = world->now_ms;
+    world->healed_height = chains_highest(world->chains);
     world->chaos = false;
     world->partitioned = false;
     for (size_t i = 0; i < world->machine_count; i++) {
@@ -308,7 +335,8 @@ void faults_heal(struct world *world) {
         machine->wall_error_ms = 0;
         machine->disk_fails = false;
         machine->effects_left = 0;
-        machine_start(world, machine);
+        if (faults_may_start(world, machine))
+            machine_start(world, machine); // else its operator still looks now and then
         if (machine->full_until_ms > world->now_ms) {
             machine->full_until_ms = 0;
             machine_disk_space(world, machine);
@@ -322,6 +350,16 @@ uint32_t faults_not_recovered(const struct world *world) {
         if (!machine->gone && !machine->retiring &&
             (!machine_runs(machine) || metric_value(machine->env.metrics, METRIC_READY) == 0))
             return machine->index;
+    }
+    return NOBODY;
+}
+
+#define DECIDED_SINCE 2
+
+uint32_t faults_not_deciding(const struct world *world) {
+    for (uint32_t i = 0; i < world->config.validators; i++) {
+        if (chains_height(world->chains, i) < world->healed_height + DECIDED_SINCE)
+            return i;
     }
     return NOBODY;
 }

@@ -10,6 +10,7 @@
 // a link.
 #define HELD_MAX 20000
 #define JOBS_MAX 64
+#define LOG_LENGTH_MAX (8 * 1024 * 1024) // twice the length at which a validator begins it anew
 #define FREE_BYTES (UINT64_C(100) << 30)
 #define FREE_BYTES_FULL (UINT64_C(1) << 20)
 
@@ -53,8 +54,14 @@ static void end_process(struct world *world, struct machine *machine, bool power
         user_ended(machine);
 }
 
+#define LOOK_AGAIN_MS 500
+
 static void restart(struct world *world, struct sim_event *event) {
-    machine_start(world, world->machines[event->a]);
+    struct machine *machine = world->machines[event->a];
+    if (faults_may_start(world, machine))
+        machine_start(world, machine);
+    else
+        world_at(world, world->now_ms + LOOK_AGAIN_MS, "restart", restart)->a = event->a;
 }
 
 // Somebody starts it again: a supervisor soon, a person later.
@@ -148,6 +155,8 @@ static void leave(struct world *world, struct machine *machine, struct effect *e
             user_stream(world, machine, effect->stream);
         break;
     case EFFECT_STOPPED:
+        if (effect->stopped_why != NULL)
+            world_fail(world, "a node gave up", machine->index, 0, 0);
         machine->gone = machine->gone || effect->stopped_why != NULL;
         world_for(world, world->now_ms, "stopped", machine, stopped);
         break;
@@ -302,6 +311,10 @@ static const struct {
     {METRIC_CLIENT_OUTBOX, 1000, "letters in an outbox"},
     {METRIC_MAILBOX_DEPOSITS, 1000, "deposited reply blocks"},
     {METRIC_MAILBOX_ENTRIES, 10000, "items and tombstones"},
+    {METRIC_LEDGER_PEERS, 256, "ledger links"},
+    {METRIC_LEDGER_MEMPOOL_TXS, 20000, "transactions that wait"},
+    {METRIC_LEDGER_MEMPOOL_BYTES, 32 * 1024 * 1024, "bytes of transactions that wait"},
+    {METRIC_LEDGER_EVIDENCE, 0, "accusations of honest validators"},
 };
 
 static void check_gauges(struct world *world, const struct machine *machine) {
@@ -321,12 +334,16 @@ void machine_event(struct world *world, struct machine *machine, const struct ev
         return;
     }
     check_gauges(world, machine);
+    if (world_is_validator(machine))
+        chains_stepped(world->chains, machine->index, machine->disk.kv, world->now_ms);
     note_links(world, machine, effects);
     start_jobs(world, machine, &effects->jobs);
     sync_if_needed(world, machine);
     let_leave(world, machine, effects);
     effects_clear(effects);
     check_bound(&world->checker, "effects held", machine->index, machine->held_count, HELD_MAX, world->now_ms);
+    check_bound(&world->checker, "bytes of the log", machine->index, machine->disk.log.n, LOG_LENGTH_MAX,
+                world->now_ms);
 }
 
 // ---- the beginning of a process ----
@@ -347,6 +364,7 @@ void machine_start(struct world *world, struct machine *machine) {
     if (machine_runs(machine) || machine->gone)
         return;
     machine->incarnation++;
+    machine->starts_anew = false;
     world_note(world, "started", machine->index, machine->incarnation, 0);
     uint8_t seed[RNG_SEED_BYTES];
     rng_bytes(&world->rng_host, seed, sizeof seed);
@@ -357,6 +375,8 @@ void machine_start(struct world *world, struct machine *machine) {
     machine->mono_base_ms = 1 + rng_below(&world->rng_host, HOUR_MS);
     machine->needs = machine->disk.synced; // what was written before is not waited for
     machine->config.retiring = machine->retiring;
+    if (world_is_validator(machine))
+        chains_started(world->chains, machine->index, machine->disk.kv, world->now_ms);
     enum err err = node_new(&machine->node, &machine->config, &machine->env, NULL);
     ASSERT(err == OK);
     struct event start = {.kind = EVENT_START};

@@ -12,20 +12,20 @@
 #define BLOCKED_LOOK_MS 50
 #define DIAL_TIMEOUT_MS 3000
 
-struct frame {
-    struct frame *next;
+struct sent {
+    struct sent *next;
     uint64_t arrives_ms;
     struct buf bytes; // empty: the end of the stream
 };
 
 // One direction, from its side to the other.
 struct flow {
-    struct frame *first;
-    struct frame *last;
+    struct sent *first;
+    struct sent *last;
     size_t count;
     uint64_t last_arrives_ms;
     uint64_t stalled_until_ms;
-    bool pumping; // a look at the first frame is due
+    bool pumping; // a look at the first is due
     bool end;     // no more is sent
 };
 
@@ -34,11 +34,12 @@ enum side_state { OPENING, OPEN, SHUT };
 struct side {
     uint32_t machine;
     uint32_t incarnation;
-    uint64_t number;       // of the link at this machine
-    enum side_state state; // open: the node hears of it
-    size_t taken;          // bytes since the node was last told of room
-    uint32_t held;         // sends not yet on their way
-    bool telling;          // it is about to be told
+    uint64_t number;           // of the link at this machine
+    enum side_state state;     // open: the node hears of it
+    size_t taken;              // bytes since the node was last told of room
+    uint32_t held;             // sends not yet on their way
+    bool telling;              // it is about to be told
+    struct frame_reader heard; // a validator's frames, for the checker
     struct flow flow;
 };
 
@@ -134,23 +135,23 @@ static void tell_drained(struct world *world, struct side *side) {
 
 // ---- bytes on their way ----
 
-static void frame_free(struct frame *frame) {
-    buf_free(&frame->bytes);
-    free(frame);
+static void sent_free(struct sent *sent) {
+    buf_free(&sent->bytes);
+    free(sent);
 }
 
-static struct frame *flow_pop(struct flow *flow) {
-    struct frame *frame = flow->first;
-    flow->first = frame->next;
+static struct sent *flow_pop(struct flow *flow) {
+    struct sent *sent = flow->first;
+    flow->first = sent->next;
     if (flow->first == NULL)
         flow->last = NULL;
     flow->count--;
-    return frame;
+    return sent;
 }
 
 static void flow_clear(struct flow *flow) {
     while (flow->first != NULL)
-        frame_free(flow_pop(flow));
+        sent_free(flow_pop(flow));
 }
 
 // Some hosts read a cell in two pieces.
@@ -181,7 +182,7 @@ static void pump_at(struct world *world, size_t index, int s, uint64_t at_ms) {
     event->b = (uint64_t)s;
 }
 
-// When the first frame may arrive: not while its way is blocked or its receiver stands still.
+// When what was sent first may arrive: not while its way is blocked or its receiver stands still.
 static uint64_t arrival_ms(struct world *world, const struct sim_link *link, int s) {
     const struct flow *flow = &link->sides[s].flow;
     const struct side *to = &link->sides[1 - s];
@@ -195,12 +196,12 @@ static uint64_t arrival_ms(struct world *world, const struct sim_link *link, int
     return at_ms;
 }
 
-static void arrive(struct world *world, struct sim_link *link, int s, struct frame *frame) {
+static void arrive(struct world *world, struct sim_link *link, int s, struct sent *sent) {
     struct side *to = &link->sides[1 - s];
     if (to->state != OPEN || !alive(world, to))
         return;
-    if (frame->bytes.n > 0)
-        deliver(world, machine_at(world, to), to->number, buf_span(&frame->bytes));
+    if (sent->bytes.n > 0)
+        deliver(world, machine_at(world, to), to->number, buf_span(&sent->bytes));
     else
         tell_closed(world, to, CLOSE_PEER, 0);
 }
@@ -214,9 +215,9 @@ static void pump_event(struct world *world, struct sim_event *event) {
         return;
     uint64_t at_ms = arrival_ms(world, link, s);
     if (at_ms <= world->now_ms) {
-        struct frame *frame = flow_pop(&from->flow);
-        arrive(world, link, s, frame);
-        frame_free(frame);
+        struct sent *sent = flow_pop(&from->flow);
+        arrive(world, link, s, sent);
+        sent_free(sent);
         tell_drained(world, from);
     }
     if (from->flow.first != NULL && !from->flow.pumping)
@@ -229,19 +230,19 @@ static void put_on_way(struct world *world, struct sim_link *link, int s, struct
     struct flow *flow = &from->flow;
     if (flow->end)
         return;
-    struct frame *frame = NEW(struct frame);
-    buf_append(&frame->bytes, bytes);
-    frame->arrives_ms = world->now_ms + latency_ms(world, link->sides[0].machine, link->sides[1].machine);
-    if (frame->arrives_ms < flow->last_arrives_ms)
-        frame->arrives_ms = flow->last_arrives_ms;
-    flow->last_arrives_ms = frame->arrives_ms;
+    struct sent *sent = NEW(struct sent);
+    buf_append(&sent->bytes, bytes);
+    sent->arrives_ms = world->now_ms + latency_ms(world, link->sides[0].machine, link->sides[1].machine);
+    if (sent->arrives_ms < flow->last_arrives_ms)
+        sent->arrives_ms = flow->last_arrives_ms;
+    flow->last_arrives_ms = sent->arrives_ms;
     if (flow->last != NULL)
-        flow->last->next = frame;
+        flow->last->next = sent;
     else
-        flow->first = frame;
-    flow->last = frame;
+        flow->first = sent;
+    flow->last = sent;
     flow->count++;
-    pump_at(world, link->index, s, frame->arrives_ms);
+    pump_at(world, link->index, s, sent->arrives_ms);
 }
 
 // ---- what a node sends ----
@@ -365,6 +366,8 @@ void network_send(struct world *world, struct machine *from, uint64_t number, st
     world->wire_hash = trace_mix(world->wire_hash, bytes.n);
     if (link->kind == LINK_CELLS)
         record_frame(&world->record, from->index, link->sides[1 - s].machine, bytes);
+    else if (world_is_validator(from))
+        chains_heard(world->chains, from->index, &side->heard, bytes, from->disk.kv, world->now_ms);
     if (alive(world, &link->sides[1 - s]) && link->sides[1 - s].state != SHUT) {
         send_tampered(world, link, s, bytes);
         maybe_replay(world, link, s, bytes);
@@ -638,8 +641,10 @@ void network_stall_one(struct world *world, uint64_t ms) {
 
 void network_free(struct world *world) {
     for (size_t i = 0; i < world->link_count; i++) {
-        for (int s = 0; s < 2; s++)
+        for (int s = 0; s < 2; s++) {
             flow_clear(&world->links[i]->sides[s].flow);
+            frame_reader_free(&world->links[i]->sides[s].heard);
+        }
         free(world->links[i]);
     }
     free(world->links);

@@ -9,6 +9,7 @@
 // out, and clients wait ever longer between attempts.
 #define SETTLE_MS (240 * SECOND_MS)
 #define RECOVER_MS (180 * SECOND_MS) // until every node is ready
+#define DECIDE_MS (60 * SECOND_MS)   // until every validator has decided something new
 #define CALM_MS (15 * SECOND_MS)     // after that nothing may come back
 
 void sim_config_quiet(struct sim_config *config, uint64_t seed) {
@@ -122,6 +123,19 @@ static void recover(struct world *world) {
     }
 }
 
+// Together with the end of a recovery all that stands is durable.
+static void look_at_chains(struct world *world) {
+    uint32_t last;
+    while (!failed(world) && (last = faults_not_deciding(world)) != NOBODY) {
+        if (world->now_ms > world->healed_ms + DECIDE_MS)
+            world_fail(world, "a validator has decided nothing since the world was healed", last, world->healed_height,
+                       chains_height(world->chains, last));
+        world_run_until(world, world->now_ms + 500);
+    }
+    for (uint32_t i = 0; i < world->config.validators; i++)
+        chains_end(world->chains, i, world->machines[i]->disk.kv, world->now_ms);
+}
+
 static void look_for_links(struct linked *sum, const struct world *world) {
     for (size_t i = 0; i < world->machine_count && world->record.on; i++) {
         if ((world->machines[i]->config.roles & ROLE_RELAY) == 0)
@@ -143,6 +157,7 @@ static void tell(struct sim_result *result, const struct world *world) {
                                   .wire_hash = world->wire_hash,
                                   .frames = world->frames,
                                   .crashes = world->crashes,
+                                  .heights = chains_highest(world->chains),
                                   .trace = world->trace};
     look_for_links(&result->linked, world);
     for (size_t i = 0; i < world->checker.count; i++) {
@@ -162,6 +177,7 @@ void sim_run(struct sim_result *result, const struct sim_config *config) {
     faults_heal(world);
     settle(world);
     recover(world);
+    look_at_chains(world);
     if (world->checker.failure.what == NULL)
         check_end(&world->checker, world->now_ms);
     tell(result, world);

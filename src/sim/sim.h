@@ -79,6 +79,7 @@ struct sim_result {
     uint32_t shown;    // to their recipients
     uint32_t expired;
     uint32_t crashes;
+    uint64_t heights;     // decided
     struct linked linked; // what was recorded, of all relays
     struct trace trace;   // for its tail
 };

@@ -144,7 +144,7 @@ struct machine *world_add_relay(struct world *world) {
 }
 
 bool world_is_validator(const struct machine *machine) {
-    return (machine->config.roles & ROLE_VALIDATOR) != 0;
+    return machine->index < machine->world->config.validators;
 }
 
 uint32_t world_first_user(const struct world *world) {
@@ -231,6 +231,16 @@ static void make_genesis(struct world *world) {
     free(genesis);
 }
 
+static void watch_chains(struct world *world) {
+    world->chains = chains_new(&world->genesis, &world->checker);
+    for (uint32_t i = 0; i < world->config.validators; i++) {
+        struct sign_secret secret;
+        struct sign_public key;
+        sign_key_from_seed(&secret, &key, world->machines[i]->config.validator_seed);
+        chains_key(world->chains, i, &key);
+    }
+}
+
 static void first_start(struct world *world, struct sim_event *event) {
     machine_start(world, world->machines[event->a]);
 }
@@ -255,6 +265,7 @@ struct world *world_new(const struct sim_config *config) {
     for (uint32_t i = 0; i < config->users; i++)
         users_add(world, world_add_machine(world, ROLE_USER));
     make_genesis(world);
+    watch_chains(world);
     for (size_t i = 0; i < world->machine_count; i++) {
         world->machines[i]->config.genesis = world->genesis;
         world_at(world, rng_below(&world->rng_world, 500), "first start", first_start)->a = i;
@@ -272,6 +283,7 @@ void world_free(struct world *world) {
     heap_free(&world->queue);
     network_free(world);
     record_free(&world->record);
+    chains_free(world->chains);
     checker_free(&world->checker);
     free(world);
 }

@@ -6,6 +6,7 @@
 
 #include "base/heap.h"
 #include "node/node.h"
+#include "sim/chains.h"
 #include "sim/disk.h"
 #include "sim/record.h"
 #include "sim/sim.h"
@@ -46,6 +47,7 @@ struct machine {
     uint32_t incarnation; // counts starts and ends of the process
     bool gone;            // for good
     bool retiring;
+    bool starts_anew; // validator: with an empty disk, when the others are past what it may have signed
     struct effects effects;
     struct held_effect *held_first;
     struct held_effect *held_last;
@@ -87,7 +89,10 @@ struct world {
     bool chaos;       // faults strike
     bool partitioned; // sides do not hear each other
     uint32_t lost_disks;
+    uint64_t healed_ms;     // 0: not yet
+    uint64_t healed_height; // the highest then
     struct checker checker;
+    struct chains *chains;
     struct trace trace;
     struct record record;
     uint64_t wire_hash;
@@ -108,8 +113,8 @@ void world_run_until(struct world *world, uint64_t until_ms);
 uint64_t world_wall_ms(const struct world *world);
 struct machine *world_add_machine(struct world *world, unsigned roles);
 struct machine *world_add_relay(struct world *world);
-bool world_is_validator(const struct machine *machine);
-uint32_t world_first_user(const struct world *world); // its machine
+bool world_is_validator(const struct machine *machine); // of genesis
+uint32_t world_first_user(const struct world *world);   // its machine
 void world_note(struct world *world, const char *what, uint32_t machine, uint64_t a, uint64_t b);
 void world_fail(struct world *world, const char *what, uint32_t machine, uint64_t a, uint64_t b);
 uint32_t world_machine_of(const struct world *world, const struct relay_id *id); // NOBODY
@@ -148,10 +153,12 @@ void network_free(struct world *world);
 void intruder_visits(struct world *world, struct machine *machine);
 
 // faults.c
-void faults_begin(struct world *world);                   // they strike from now on
-void faults_heal(struct world *world);                    // everything is repaired and running
-void faults_stored(struct world *world);                  // a sender has just been told that its message is stored
-uint32_t faults_not_recovered(const struct world *world); // the first that has not, or NOBODY
+void faults_begin(struct world *world);  // they strike from now on
+void faults_heal(struct world *world);   // everything is repaired and running
+void faults_stored(struct world *world); // a sender has just been told that its message is stored
+bool faults_may_start(const struct world *world, const struct machine *machine); // its operator would start it now
+uint32_t faults_not_recovered(const struct world *world);                        // the first that has not, or NOBODY
+uint32_t faults_not_deciding(const struct world *world); // the first validator that has decided nothing since healing
 
 // users.c
 void users_add(struct world *world, struct machine *machine);
