@@ -1,4 +1,5 @@
 // The node's records as JSON.
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,11 +77,20 @@ json_t *format_request(const struct request_record *request) {
                      json_stringn((const char *)request->text.p, request->text.n));
 }
 
+static json_t *checkpoint(const struct checkpoint *checkpoint) {
+    char id[2 * sizeof(checkpoint->id.bytes) + 1];
+    hex_encode(id, SPAN_OF(checkpoint->id.bytes));
+    return json_sprintf("%" PRIu64 ":%s", checkpoint->height, id);
+}
+
 json_t *format_status(const struct node_status *status) {
     json_t *object =
         json_pack("{sb sI sI sI sI sI}", "ready", status->ready, "epoch", (json_int_t)status->epoch, "directory_epoch",
                   (json_int_t)status->directory_epoch, "relays", (json_int_t)status->relays, "relay_links",
                   (json_int_t)status->relay_links, "client_links", (json_int_t)status->client_links);
+    if (status->checkpoint.height > 0) {
+        json_object_set_new(object, "checkpoint", checkpoint(&status->checkpoint));
+    }
     if (status->waiting_for != NULL) {
         json_object_set_new(object, "waiting_for", json_string(status->waiting_for));
     }

@@ -25,7 +25,7 @@ struct schema {
 
 static const struct schema schemas[] = {
     {"Status", "ready=boolean ?waiting_for=string epoch=integer directory_epoch=integer relays=integer "
-               "relay_links=integer client_links=integer"},
+               "relay_links=integer client_links=integer ?checkpoint=string"},
     {"Link", "link=string"},
     {"Contact", "name=string link=string blocked=boolean established=boolean outbox=integer"},
     {"Contacts", "contacts=[Contact]"},

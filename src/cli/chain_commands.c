@@ -44,6 +44,23 @@ static int block_main(int argc, char **argv) {
     return ledger_show(&ledger, path, ledger_print_fields);
 }
 
+static void print_checkpoint(const json_t *status) {
+    const char *checkpoint = json_string_value(json_object_get(status, "checkpoint"));
+    printf("%s\n", checkpoint != NULL ? checkpoint : "none: this node holds no directory yet");
+}
+
+static int checkpoint_main(int argc, char **argv) {
+    struct ledger_options ledger = {0};
+    const struct option options[] = {LEDGER_OPTIONS(ledger), NO_MORE};
+    if (options_parse(argc, argv, options, "sotto chain checkpoint [options]",
+                      "A block that this node has verified, as height:id. Whoever trusts you can put it as\n"
+                      "`checkpoint:` into the configuration of a node that was away for too long.\n\n"
+                      "  sotto chain checkpoint --dir relay7") != 0) {
+        return STATUS_USAGE;
+    }
+    return ledger_show(&ledger, "/v1/status", print_checkpoint);
+}
+
 static int validators_main(int argc, char **argv) {
     struct ledger_options ledger = {0};
     const struct option options[] = {LEDGER_OPTIONS(ledger), NO_MORE};
@@ -67,6 +84,7 @@ static int mempool_main(int argc, char **argv) {
 static const struct command commands[] = {
     {"head", "", "the newest block, and the network's rules", head_main},
     {"block", "HEIGHT|ID", "a block", block_main},
+    {"checkpoint", "", "a block for a node that was away for too long", checkpoint_main},
     {"validators", "", "who votes on the next block", validators_main},
     {"mempool", "", "transactions that wait", mempool_main},
     {NULL, NULL, NULL, NULL},

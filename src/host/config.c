@@ -373,6 +373,9 @@ static enum err check_together(struct settings *settings, struct buf *why) {
     if (err == OK) {
         err = check_addresses(host, why);
     }
+    if (err == OK && host->node.checkpoint.height > 0 && (host->node.roles & ROLE_VALIDATOR)) {
+        err = explain(why, "checkpoint: not of a validator, which verifies every block since genesis");
+    }
     if (err == OK && host->keylog_path[0] != 0 && !host->node.genesis.testnet) {
         err = explain(why, "tls.keylog: only where genesis says testnet");
     }

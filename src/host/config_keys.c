@@ -27,6 +27,8 @@ const struct config_key config_keys[] = {
     {"operator_key", KEY_PATH, AT(operator_path), 0, 0,
      "key file of the account that stakes for this relay (relay): with it the relay registers itself"},
     {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, 1000000000, "blocks to hold (validator); 0: all"},
+    {"checkpoint", KEY_CHECKPOINT, AT(host.node.checkpoint), 0, 0,
+     "a block to trust, from somebody you trust (relay, user): instead of all older ones"},
     {"account", KEY_PATH, AT(account_path), 0, 0, "sealed account file (user)"},
     {"passphrase_file", KEY_PATH, AT(passphrase_path), 0, 0, "file or /dev/fd/N whose first line opens the account"},
     {"listen", KEY_ADDRESSES, AT(host.listen), 0, 0, "where links are accepted, up to 4"},
@@ -100,6 +102,7 @@ void config_key_allowed(struct buf *out, const struct config_key *key) {
         [KEY_PROFILE] = "fast or balanced",
         [KEY_PROXY] = "socks5://[user:password@]host:port",
         [KEY_LEVEL] = "debug, info, warn or error",
+        [KEY_CHECKPOINT] = "height:id, as `sotto chain checkpoint` prints it",
     };
     char range[96] = "";
     if (key->max > 0) {
@@ -230,6 +233,21 @@ static bool set_proxy(struct net_proxy *proxy, const char *text) {
     return address_parse(&proxy->address, text) == OK;
 }
 
+static bool set_checkpoint(struct checkpoint *field, const char *text) {
+    struct checkpoint checkpoint;
+    char height[20];
+    size_t n = strcspn(text, ":");
+    if (text[n] != ':' || n >= sizeof(height)) {
+        return false;
+    }
+    memcpy(height, text, n);
+    height[n] = 0;
+    bool good = parse_number(&checkpoint.height, height, no_units, 1, UINT64_MAX) &&
+                hex_decode(checkpoint.id.bytes, sizeof(checkpoint.id.bytes), text + n + 1) == OK;
+    *field = good ? checkpoint : *field;
+    return good;
+}
+
 static bool set_choice(int *out, const char *text, const char *const *choices) {
     for (int i = 0; choices[i] != NULL; i++) {
         if (strcmp(text, choices[i]) == 0) {
@@ -305,6 +323,7 @@ void config_key_value(struct buf *out, const struct config_key *key, const struc
     case KEY_ROLES:
     case KEY_PROFILE:
     case KEY_PROXY:
+    case KEY_CHECKPOINT:
         return; // none have a default
     }
     ASSERT(false);
@@ -343,6 +362,8 @@ static bool set_value(struct settings *settings, const struct config_key *key, c
         return set_proxy(field, value);
     case KEY_LEVEL:
         return log_level_parse(field, value) == OK;
+    case KEY_CHECKPOINT:
+        return set_checkpoint(field, value);
     }
     ASSERT(false);
 }

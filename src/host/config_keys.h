@@ -32,6 +32,7 @@ enum key_kind {
     KEY_PROFILE,
     KEY_PROXY, // socks5://[user:password@]host:port; never shown: it may hold a password
     KEY_LEVEL,
+    KEY_CHECKPOINT, // struct checkpoint: height:id
 };
 
 struct config_key {

@@ -8,6 +8,7 @@
 #define SOTTO_NODE_EFFECT_H
 
 #include "base/step.h"
+#include "ledger/light.h"
 #include "node/event.h"
 #include "wire/genesis.h"
 #include "wire/link_kind.h"
@@ -36,6 +37,7 @@ struct node_status {
     uint32_t relays;          // in it
     uint32_t relay_links;
     uint32_t client_links;
+    struct checkpoint checkpoint; // the block that the newest directory held stands under; height 0: none
 };
 
 struct node_relay {

@@ -272,6 +272,17 @@ uint64_t light_role_next_ms(const struct node *node) {
     return stones_ms < node->checkpoint_ms ? stones_ms : node->checkpoint_ms;
 }
 
+void light_role_checkpoint(const struct node *node, struct checkpoint *out) {
+    const struct directory *newest = follow_newest(node->follow);
+    struct ledger_bundle *bundle = NEW(struct ledger_bundle);
+    *out = (struct checkpoint){0};
+    if (node->light != NULL && newest != NULL && bundle_decode(bundle, buf_span(&newest->bytes)) == OK) {
+        out->height = bundle->header.height;
+        block_id_of(&out->id, &bundle->header);
+    }
+    free(bundle);
+}
+
 const char *light_role_waits_for(const struct node *node) {
     if (awaits_checkpoint(node)) {
         return WAITS_CHECKPOINT;

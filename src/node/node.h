@@ -3,7 +3,6 @@
 #ifndef SOTTO_NODE_NODE_H
 #define SOTTO_NODE_NODE_H
 
-#include "ledger/light.h"
 #include "node/effect.h"
 
 enum role { ROLE_RELAY = 1, ROLE_BOOTSTRAP = 2, ROLE_USER = 4, ROLE_VALIDATOR = 8 }; // bits

@@ -178,6 +178,8 @@ void light_role_free(struct node *node);
 void light_role_start(struct node *node, struct step *step); // before any directory is taken
 void light_role_tick(struct node *node, struct step *step);
 uint64_t light_role_next_ms(const struct node *node);
+// What others may trust if they trust this node: no newer than the newest directory, so that they can take that one.
+void light_role_checkpoint(const struct node *node, struct checkpoint *out);
 const char *light_role_waits_for(const struct node *node); // for a person; NULL: nothing
 
 // following.c: the directory: asking, taking, announcing; descriptors; issuing.

@@ -77,5 +77,6 @@ void node_status_of(const struct node *node, const struct now *now, struct node_
         .relay_links = count_links(node, true),
         .client_links = count_links(node, false),
     };
+    light_role_checkpoint(node, &out->checkpoint);
     out->ready = node_ready(node, now, &out->waiting_for);
 }

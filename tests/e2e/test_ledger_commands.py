@@ -127,6 +127,12 @@ class LedgerCommands(unittest.TestCase):
         self.assertEqual(tx["body"], bytes.fromhex(OTHER) + struct.pack(">Q", 1500000))
         self.assertTrue(is_signed(tx["sender"], "sotto tx 1", tx["signed"], tx["signature"]))
 
+    def test_a_checkpoint_is_what_the_node_has_verified(self):
+        self.with_answers("/v1/status", {"ready": True, "checkpoint": "12:" + "ab" * 32})
+        self.assertEqual(self.run_with("chain", "checkpoint").stdout, "12:" + "ab" * 32 + "\n")
+        self.with_answers("/v1/status", {"ready": False})
+        self.assertIn("none", self.run_with("chain", "checkpoint").stdout)
+
     def test_fee_and_nonce_may_be_given(self):
         _, tx = self.send("tx", "send", "--fee", "2000grains", "--nonce", "9", OTHER, "200 grains")
         self.assertEqual((tx["nonce"], tx["fee"]), (9, 2000))

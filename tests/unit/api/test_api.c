@@ -169,6 +169,16 @@ static void a_node_that_waits_is_not_ready_and_says_for_what(void **state) {
     assert_true(body_has(f, "a directory"));
 }
 
+static void what_a_node_has_verified_is_what_others_can_configure(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(call(f, HTTP_API, HTTP_GET, "/v1/status", ""), API_ASKED);
+    struct node_answer answer = {.id = 9, .op = NODE_STATUS, .status = {.ready = true}};
+    answer.status.checkpoint.height = 48211;
+    memset(answer.status.checkpoint.id.bytes, 0x5d, 32);
+    api_answer(f->api, &f->answer, &answer);
+    assert_true(body_has(f, "\"checkpoint\":\"48211:5d5d5d"));
+}
+
 static void a_live_node_is_live_whatever_it_waits_for(void **state) {
     struct fixture *f = *state;
     assert_int_equal(call(f, HTTP_HEALTH, HTTP_GET, "/livez", ""), API_ANSWERED);
@@ -248,6 +258,7 @@ int main(void) {
         WITH_USER(list_limits_are_checked),
         WITH_USER(an_error_of_the_client_keeps_its_reason),
         WITH_USER(a_node_that_waits_is_not_ready_and_says_for_what),
+        WITH_USER(what_a_node_has_verified_is_what_others_can_configure),
         WITH_USER(a_live_node_is_live_whatever_it_waits_for),
         WITH_USER(metrics_have_help_type_and_a_final_newline),
         WITH_USER(the_openapi_document_lists_every_route),

@@ -399,15 +399,16 @@ static void fill(struct records *r) {
     r->contacts[1] = (struct contact_record){.name = "eve", .blocked = true, .outbox = UINT32_MAX};
     r->request = (struct request_record){.number = 3, .link = "sotto:y", .wall_ms = 1};
     buf_append(&r->request.text, SPAN_LITERAL("hello"));
-    r->answer = (struct node_answer){.id = 1,
-                                     .op = NODE_CLIENT,
-                                     .status = {.waiting_for = "a directory", .epoch = 7, .relays = 9},
-                                     .client = {.contact_count = 2,
-                                                .contacts = r->contacts,
-                                                .message_count = 8,
-                                                .messages = r->messages,
-                                                .request_count = 1,
-                                                .requests = &r->request}};
+    r->answer =
+        (struct node_answer){.id = 1,
+                             .op = NODE_CLIENT,
+                             .status = {.waiting_for = "a directory", .epoch = 7, .relays = 9, .checkpoint.height = 3},
+                             .client = {.contact_count = 2,
+                                        .contacts = r->contacts,
+                                        .message_count = 8,
+                                        .messages = r->messages,
+                                        .request_count = 1,
+                                        .requests = &r->request}};
     snprintf(r->answer.client.link, sizeof r->answer.client.link, "sotto:me");
     buf_append(&r->answer.client.bytes, SPAN_LITERAL("\x00\xff"));
     fill_ledger(r);

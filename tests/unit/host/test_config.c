@@ -304,6 +304,7 @@ static void a_bad_value_is_named_with_what_is_allowed(void **state) {
     refused(place, "name: two words\n", "a word of 1 to 32");
     refused(place, "roles: [relay, king]\n", "any of relay, bootstrap, validator, user");
     refused(place, "roles: []\n", "any of relay, bootstrap, validator, user");
+    refused(place, relay_with("checkpoint: 12\n"), "height:id");
     refused(place, "listen: [\"a:1\",\"b:1\",\"c:1\",\"d:1\",\"e:1\"]\n", "up to 4");
 }
 

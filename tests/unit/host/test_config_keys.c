@@ -149,6 +149,29 @@ static void addresses_are_as_they_are_named(void **state) {
     expect(listen, "a:1,b:2,c:3,d:4,e:5", false);
 }
 
+static void a_checkpoint_is_a_height_and_a_blocks_id(void **state) {
+    (void)state;
+    const struct config_key *checkpoint = config_key_find("checkpoint");
+    char value[128];
+    snprintf(value, sizeof value, "48211:%064d", 7);
+    expect(checkpoint, value, true);
+    snprintf(value, sizeof value, "999999999999999999:%064d", 7);
+    expect(checkpoint, value, true);
+    const char *const heights[] = {"0", "", "-1", "1x", "01", "9999999999999999999999"};
+    for (size_t i = 0; i < sizeof heights / sizeof *heights; i++) {
+        snprintf(value, sizeof value, "%s:%064d", heights[i], 7);
+        expect(checkpoint, value, false);
+    }
+    snprintf(value, sizeof value, "1:%063d", 7);
+    expect(checkpoint, value, false);
+    snprintf(value, sizeof value, "1:%065d", 7);
+    expect(checkpoint, value, false);
+    snprintf(value, sizeof value, "1:%063dg", 7);
+    expect(checkpoint, value, false);
+    expect(checkpoint, "48211", false);
+    expect(checkpoint, "48211:", false);
+}
+
 static void proxies_are_as_they_are_named(void **state) {
     (void)state;
     const struct config_key *proxy = config_key_find("proxy");
@@ -212,6 +235,7 @@ int main(void) {
         cmocka_unit_test(the_examples_of_units_are_understood),
         cmocka_unit_test(addresses_are_as_they_are_named),
         cmocka_unit_test(proxies_are_as_they_are_named),
+        cmocka_unit_test(a_checkpoint_is_a_height_and_a_blocks_id),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
         cmocka_unit_test(keys_have_names_of_their_own_and_help),

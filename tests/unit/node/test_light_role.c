@@ -311,6 +311,10 @@ static void a_node_that_missed_a_change_of_validators_fetches_the_headers_betwee
     assert_int_equal(rig_metric(rig, METRIC_STONES_TAKEN), n->stones);
     assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 0);
     assert_true(block_id_equal(&rig->node->light->id, &n->history.at[TARGET].id));
+    struct node_status status;
+    node_status_of(rig->node, &rig->now, &status);
+    assert_int_equal(status.checkpoint.height, TARGET);
+    assert_true(block_id_equal(&status.checkpoint.id, &n->history.at[TARGET].id));
     rig_restart(rig, false);
     assert_true(block_id_equal(&rig->node->light->id, &n->history.at[TARGET].id));
     assert_int_equal(newest(rig), 1);
