@@ -28,7 +28,7 @@ struct ledger_ports {
     void (*send)(void *ctx, struct step *step, uint64_t peer, enum ledger_frame kind, struct span body);
     // It has broken a rule, or its place is needed. ledger_peer_down follows, perhaps before this returns.
     void (*close)(void *ctx, struct step *step, uint64_t peer);
-    void (*trust)(void *ctx, uint64_t peer); // it has proved to be a validator
+    void (*trust)(void *ctx, uint64_t peer, bool trusted); // it has proved to be a validator, or is none any more
     // Wants a link to that node: ledger_peer_up or ledger_dial_failed follows.
     void (*dial)(void *ctx, struct step *step, const struct relay_id *id, const struct address *address);
     void (*note)(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note);

@@ -274,9 +274,11 @@ static void follow_set(struct ledger *ledger, struct step *step, struct peer *pe
     bool was_member = peer->is_member;
     peer->is_member = peer->has_member && (validator_set_find(&ledger->set, &peer->member) >= 0 ||
                                            validator_set_find(&ledger->next_set, &peer->member) >= 0);
-    if (was_member || !peer->is_member)
+    if (was_member == peer->is_member)
         return;
-    ledger->ports.trust(ledger->ports.ctx, peer->link);
+    ledger->ports.trust(ledger->ports.ctx, peer->link, peer->is_member);
+    if (was_member)
+        return;
     gossip_greet(ledger, step, peer);
     driver_greet(ledger, step, peer);
     evidence_greet(ledger, step, peer);

@@ -216,16 +216,19 @@ void ledger_links_open(struct node *node, struct step *step, const struct event 
     say_hello(node, step, link);
 }
 
-void ledger_link_trust(struct node *node, uint64_t id) {
+// Where its frames are too long for a stranger, one that is under way ends the link.
+void ledger_link_trust(struct node *node, uint64_t id, bool trusted) {
     struct ledger_links *links = &node->ledger_links;
     struct ledger_link *link = find(links, id);
-    if (link != NULL && !link->trusted) {
-        for (size_t lane = 0; lane < FRAME_LANES; lane++) {
-            links->queued_bytes_strangers -= link->out[lane].bytes;
-        }
-        link->trusted = true;
-        link->in.bytes_max = FRAME_BODY_BYTES_MAX;
+    if (link == NULL || link->peer.dial != 0 || link->trusted == trusted) {
+        return; // who was dialled is trusted for that
     }
+    for (size_t lane = 0; lane < FRAME_LANES; lane++) {
+        size_t bytes = link->out[lane].bytes;
+        links->queued_bytes_strangers += trusted ? -bytes : bytes;
+    }
+    link->trusted = trusted;
+    link->in.bytes_max = trusted ? FRAME_BODY_BYTES_MAX : LEDGER_STRANGER_BODY_BYTES_MAX;
 }
 
 // ---- frames in ----

@@ -101,8 +101,9 @@ uint64_t ledger_dial(struct node *node, struct step *step, const struct address 
 // body is copied. False: dropped and counted, because the link is gone or its queue is full.
 bool ledger_link_send(struct node *node, struct step *step, uint64_t link, uint8_t kind, struct span body,
                       enum frame_lane lane);
-// The peer has proved who it is: its frames may be as long as any, and no rate holds it.
-void ledger_link_trust(struct node *node, uint64_t link);
+// The peer has proved who it is, and its frames may be as long as any and no rate holds it; or it is that no more. One
+// that was dialled is trusted anyhow.
+void ledger_link_trust(struct node *node, uint64_t link, bool trusted);
 // No handler is called for it any more.
 void ledger_link_close(struct node *node, struct step *step, uint64_t link, enum close_reason reason);
 

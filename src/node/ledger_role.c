@@ -21,8 +21,8 @@ static void port_close(void *ctx, struct step *step, uint64_t peer) {
     ledger_peer_down(node->ledger, step, peer); // no handler is called for it any more
 }
 
-static void port_trust(void *ctx, uint64_t peer) {
-    ledger_link_trust(ctx, peer);
+static void port_trust(void *ctx, uint64_t peer, bool trusted) {
+    ledger_link_trust(ctx, peer, trusted);
 }
 
 static void port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {

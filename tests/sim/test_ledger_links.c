@@ -50,7 +50,7 @@ static void on_opened(void *ctx, struct step *step, const struct ledger_peer *pe
         send_next(part, step, FRAME_BULK);
         send_next(part, step, FRAME_URGENT);
     } else {
-        ledger_link_trust(part->machine->node, peer->link);
+        ledger_link_trust(part->machine->node, peer->link, true);
     }
 }
 

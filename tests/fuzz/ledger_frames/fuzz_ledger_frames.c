@@ -78,8 +78,8 @@ static void port_close(void *ctx, struct step *step, uint64_t peer) {
     ledger_peer_down(bed->ledger, step, peer);
 }
 
-static void port_trust(void *ctx, uint64_t peer) {
-    (void)ctx, (void)peer;
+static void port_trust(void *ctx, uint64_t peer, bool trusted) {
+    (void)ctx, (void)peer, (void)trusted;
 }
 
 static void port_dial(void *ctx, struct step *step, const struct relay_id *id, const struct address *address) {

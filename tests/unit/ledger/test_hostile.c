@@ -255,6 +255,27 @@ static void membership_is_proved_once(void **state) {
     world_free(world);
 }
 
+static void a_validator_that_was_voted_out_is_a_stranger_again(void **state) {
+    (void)state;
+    struct world *world = world_of_three_and_a_liar(12);
+    struct stranger *liar = stranger_join(&world->machines[0]);
+    struct sign_secret secret;
+    stranger_prove(liar, &world->machines[3]);
+    assert_true(liar->trusted);
+    for (size_t i = 0; i < 3; i++) {
+        struct tx tx = {.kind = TX_VALIDATOR_VOTE};
+        struct tx_id id;
+        sign_key_from_seed(&secret, &tx.validator_vote.key, world->machines[3].validator_seed);
+        tx.validator_vote.expiry_height = 1000;
+        tx.sender = world->machines[i].operator_id;
+        assert_int_equal(submit(&world->machines[0], &tx, &world->machines[i].operator, & id), MEMPOOL_TAKEN);
+    }
+    run_for(world, 20 * SECOND_MS);
+    assert_int_equal(world->machines[0].ledger->set.count, 3);
+    assert_false(liar->trusted);
+    world_free(world);
+}
+
 static void a_proof_for_another_link_is_refused(void **state) {
     (void)state;
     struct world *world = world_of_three_and_a_liar(13);
@@ -687,6 +708,7 @@ int main(void) {
         cmocka_unit_test(questions_without_end_are_answered_within_an_allowance),
         cmocka_unit_test(strangers_leave_room_for_validators),
         cmocka_unit_test(membership_is_proved_once),
+        cmocka_unit_test(a_validator_that_was_voted_out_is_a_stranger_again),
         cmocka_unit_test(a_proof_for_another_link_is_refused),
         cmocka_unit_test(forged_prevotes_of_the_next_height_close_the_link),
         cmocka_unit_test(blocks_of_other_heights_are_not_held),

@@ -267,8 +267,12 @@ static void port_dial(void *ctx, struct step *step, const struct relay_id *id, c
     }
 }
 
-static void port_trust(void *ctx, uint64_t link) {
-    (void)ctx, (void)link;
+static void port_trust(void *ctx, uint64_t link, bool trusted) {
+    struct machine *machine = ctx;
+    struct world *world = machine->world;
+    for (size_t i = 0; i < world->stranger_count; i++)
+        if (world->strangers[i].link == link)
+            world->strangers[i].trusted = trusted;
 }
 
 static void port_note(void *ctx, struct step *step, uint64_t watch, const struct ledger_note *note) {

@@ -73,6 +73,7 @@ struct stranger {
     uint64_t link;
     struct relay_id id;
     bool closed;
+    bool trusted;
     size_t frames[256]; // that it was sent, by kind
     size_t bytes;
     struct buf last[256]; // of each kind

@@ -302,9 +302,22 @@ static void a_stranger_may_send_short_frames_until_the_ledger_vouches_for_it(voi
     send_to_node(&f->rig, link, BLOCK, LEDGER_STRANGER_BODY_BYTES_MAX + 1);
     assert_closed(&f->rig, link, CLOSE_PROTOCOL);
     link = stranger(&f->rig, 2);
-    ledger_link_trust(f->rig.node, link);
+    ledger_link_trust(f->rig.node, link, true);
     send_to_node(&f->rig, link, BLOCK, FRAME_BODY_BYTES_MAX);
     assert_int_equal(f->ledger.frames, 2);
+}
+
+static void a_validator_that_is_none_any_more_is_a_stranger_again(void **state) {
+    struct fixture *f = *state;
+    uint64_t dialled = trusted_link(&f->rig), link = stranger(&f->rig, 2);
+    ledger_link_trust(f->rig.node, link, true);
+    ledger_link_trust(f->rig.node, link, false);
+    ledger_link_trust(f->rig.node, dialled, false); // we wanted that one
+    send_to_node(&f->rig, dialled, BLOCK, FRAME_BODY_BYTES_MAX);
+    send_to_node(&f->rig, link, BLOCK, LEDGER_STRANGER_BODY_BYTES_MAX);
+    assert_int_equal(f->ledger.frames, 2);
+    send_to_node(&f->rig, link, BLOCK, LEDGER_STRANGER_BODY_BYTES_MAX + 1);
+    assert_closed(&f->rig, link, CLOSE_PROTOCOL);
 }
 
 static void a_strangers_frames_beyond_its_rate_are_dropped_and_then_it_is_cut(void **state) {
@@ -393,8 +406,11 @@ static void a_full_queue_drops_and_says_so(void **state) {
         assert_false(send_frame(&f->rig, links[i], BLOCK, 1024 * 1024, FRAME_BULK));
     }
     assert_true(f->rig.node->ledger_links.queued_bytes_strangers > 0);
-    ledger_link_trust(f->rig.node, links[1]);
+    size_t strangers = f->rig.node->ledger_links.queued_bytes_strangers;
+    ledger_link_trust(f->rig.node, links[1], true);
     assert_int_equal(f->rig.node->ledger_links.queued_bytes_strangers, 0);
+    ledger_link_trust(f->rig.node, links[1], false);
+    assert_int_equal(f->rig.node->ledger_links.queued_bytes_strangers, strangers);
     rig_lost(&f->rig, links[0]);
     rig_lost(&f->rig, links[1]);
     assert_int_equal(f->rig.node->ledger_links.queued_bytes, 0);
@@ -555,6 +571,7 @@ int main(void) {
         LEDGER_CASE(frames_reach_the_ledger_whole),
         LEDGER_CASE(kinds_of_nobody_close),
         LEDGER_CASE(a_stranger_may_send_short_frames_until_the_ledger_vouches_for_it),
+        LEDGER_CASE(a_validator_that_is_none_any_more_is_a_stranger_again),
         LEDGER_CASE(a_strangers_frames_beyond_its_rate_are_dropped_and_then_it_is_cut),
         LEDGER_CASE(a_link_may_be_closed_by_the_handler_of_its_frame),
         LEDGER_CASE(frames_leave_whole_and_wait_for_the_sync),
