@@ -44,7 +44,7 @@ static bool has_brought(const struct verifying *from, uint64_t link) {
 static void forward(struct ledger *ledger, struct step *step, struct span bytes, const struct verifying *from) {
     for (size_t i = 0; i < ledger->peer_count; i++) {
         struct peer *peer = ledger->peers[i];
-        if (!peer->is_member || has_brought(from, peer->link) || peer_has_newer_link(ledger, peer))
+        if (!peer->is_member || has_brought(from, peer->link) || peer_has_better_link(ledger, peer))
             continue;
         if (peer->txs.n + 4 + bytes.n > TXS_BYTES_MAX) {
             peer_send(ledger, step, peer, FRAME_TXS, buf_span(&peer->txs));

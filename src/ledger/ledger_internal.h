@@ -35,6 +35,7 @@ struct allowance {
 
 struct peer {
     uint64_t link;
+    uint64_t up_ms; // mono, since when
     bool inbound;
     bool has_id;
     struct relay_id id;
@@ -210,8 +211,8 @@ void peers_begin(struct ledger *ledger);
 void peers_tick(struct ledger *ledger, struct step *step);
 uint64_t peers_next_ms(const struct ledger *ledger);
 void peers_tell_status(struct ledger *ledger, struct step *step, const struct peer *only); // NULL: to all
-// Both ends may have dialled; what goes to all goes by the newest link of each.
-bool peer_has_newer_link(const struct ledger *ledger, const struct peer *peer);
+// Both ends may have dialled; what goes to all goes by one link of each, the one that will be kept.
+bool peer_has_better_link(const struct ledger *ledger, const struct peer *peer);
 void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body); // members
 
 // gossip.c

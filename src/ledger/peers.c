@@ -10,6 +10,7 @@
 #define STATUS_REPEAT_MS 10000
 #define DIAL_RETRY_MS 500
 #define DIAL_RETRY_MS_MAX 30000
+#define DIALS_CROSS_MS 10000            // a handshake takes no longer
 #define LINKS_WANTED 16                 // beyond the seeds
 #define ANSWERS_PER_S (4 * 1024 * 1024) // bytes that one peer may make us send
 #define ANSWERS_BURST_MS 500            // two of the longest answers
@@ -79,19 +80,32 @@ void peers_tell_status(struct ledger *ledger, struct step *step, const struct pe
             peer_send(ledger, step, ledger->peers[i], FRAME_STATUS, SPAN_OF(body));
 }
 
-bool peer_has_newer_link(const struct ledger *ledger, const struct peer *peer) {
-    bool newer = false;
+static bool same_peer(const struct peer *a, const struct peer *b) {
+    return a != b && a->has_id && b->has_id && memcmp(a->id.bytes, b->id.bytes, 32) == 0;
+}
+
+// Of two links with one peer. When both ends have dialled at about the same time, the lower identity's dial is kept:
+// both come to the same. Otherwise the newer is: the other end has lost the older, or it would not have dialled.
+static bool is_better(const struct ledger *ledger, const struct peer *a, const struct peer *b) {
+    uint64_t apart_ms = a->up_ms > b->up_ms ? a->up_ms - b->up_ms : b->up_ms - a->up_ms;
+    if (a->inbound == b->inbound || apart_ms > DIALS_CROSS_MS)
+        return a->link > b->link;
+    bool own_is_kept = memcmp(ledger->config.self.bytes, a->id.bytes, 32) < 0;
+    return a->inbound != own_is_kept;
+}
+
+bool peer_has_better_link(const struct ledger *ledger, const struct peer *peer) {
+    bool has = false;
     for (size_t i = 0; i < ledger->peer_count; i++) {
         const struct peer *other = ledger->peers[i];
-        newer = newer || (other->is_member && other->has_id && peer->has_id && other->link > peer->link &&
-                          memcmp(other->id.bytes, peer->id.bytes, 32) == 0);
+        has = has || (other->is_member && same_peer(other, peer) && is_better(ledger, other, peer));
     }
-    return newer;
+    return has;
 }
 
 void peers_broadcast(struct ledger *ledger, struct step *step, enum ledger_frame kind, struct span body) {
     for (size_t i = 0; i < ledger->peer_count; i++)
-        if (ledger->peers[i]->is_member && !peer_has_newer_link(ledger, ledger->peers[i]))
+        if (ledger->peers[i]->is_member && !peer_has_better_link(ledger, ledger->peers[i]))
             peer_send(ledger, step, ledger->peers[i], kind, body);
 }
 
@@ -138,13 +152,18 @@ static void dial_later(struct ledger *ledger, struct step *step, struct known_pe
         ledger->next_ms = known->retry_ms;
 }
 
-// Of a link that has gone from the list. There may be another: both ends may have dialled.
+// Of a link that has gone from the list. There may be another: both ends may have dialled. What was on its way by the
+// one that has gone is said again by that.
 static void mark_gone(struct ledger *ledger, struct step *step, const struct peer *peer) {
     struct known_peer *known = peer->has_id ? known_find(ledger, &peer->id) : NULL;
-    bool linked = false;
+    struct peer *other = NULL;
     for (size_t i = 0; i < ledger->peer_count; i++)
-        linked = linked || (ledger->peers[i]->has_id && memcmp(ledger->peers[i]->id.bytes, peer->id.bytes, 32) == 0);
-    if (known == NULL || linked)
+        other = same_peer(ledger->peers[i], peer) ? ledger->peers[i] : other;
+    if (other != NULL && other->is_member) {
+        gossip_greet(ledger, step, other);
+        driver_greet(ledger, step, other);
+    }
+    if (known == NULL || other != NULL)
         return;
     known->linked = false;
     dial_later(ledger, step, known);
@@ -173,7 +192,7 @@ void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, con
         return;
     }
     struct peer *peer = NEW(struct peer);
-    *peer = (struct peer){.link = link, .inbound = inbound, .has_id = id != NULL};
+    *peer = (struct peer){.link = link, .up_ms = step->now.mono_ms, .inbound = inbound, .has_id = id != NULL};
     if (id != NULL)
         peer->id = *id;
     ledger->peers[ledger->peer_count++] = peer;
@@ -262,11 +281,26 @@ uint64_t peers_next_ms(const struct ledger *ledger) {
 
 // ---- frames: who stands where, who may be dialled
 
+// Both ends may have dialled: one link is enough. Only those count by which the peer's ledger has spoken: a relay asks
+// about itself by links of its own. Where one end has dialled twice it has lost the first, which ends by its silence.
+static void keep_one_link(struct ledger *ledger, struct step *step, const struct peer *peer) {
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *other = ledger->peers[i];
+        if (!other->has_status || other->inbound == peer->inbound || !same_peer(other, peer))
+            continue;
+        ledger->ports.close(ledger->ports.ctx, step, is_better(ledger, other, peer) ? peer->link : other->link);
+        return;
+    }
+}
+
 static enum err on_status(struct ledger *ledger, struct step *step, struct peer *peer, struct span body) {
+    bool is_first = !peer->has_status;
     if (peer_status_decode(&peer->status, body) != OK)
         return ERR_MALFORMED;
     peer->has_status = true;
     sync_status(ledger, step, peer);
+    if (is_first)
+        keep_one_link(ledger, step, peer);
     return OK;
 }
 

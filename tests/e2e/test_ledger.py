@@ -187,6 +187,13 @@ class FourValidators(unittest.TestCase):
                 self.assertIsInstance(node["round"], int)
                 self.assertGreaterEqual(node["peers"], VALIDATORS - 1)
 
+    def test_validators_keep_one_link_with_each_other_though_all_dial(self):
+        def peers(name):
+            status, consensus = self.ledger.call(name, "GET", "/v1/consensus")
+            return consensus["peers"] if status == 200 else 0
+        # Relays come and go by links of their own.
+        wait_until(lambda: [peers(name) for name in self.ledger.names] == [VALIDATORS - 1] * VALIDATORS, "one link each")
+
     def test_a_transfer_is_final_everywhere(self):
         to = ed25519_oracle.public_of(os.urandom(32)).hex()
         sent = json.loads(sotto("tx", "send", "--key", self.ledger.path("faucet.key"), "--dir",

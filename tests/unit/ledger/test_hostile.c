@@ -74,6 +74,70 @@ static void the_claim_of_one_validator_does_not_stop_the_others(void **state) {
     world_free(world);
 }
 
+// ---- two links with one peer
+
+struct pair {
+    struct world *world;
+    struct stranger *dialled, *inbound;
+};
+
+// A peer whose identity is lower or higher than the node's; its links come to stand in the order given, the second so
+// much later.
+static struct pair pair_make(bool peer_is_lower, bool dialled_first, uint64_t later_ms) {
+    struct pair pair = {.world = world_make(20, 4, 4)};
+    struct machine *machine = &pair.world->machines[0];
+    struct relay_id id = machine->id;
+    machine->id.bytes[0] = id.bytes[0] = 0x80; // not one that the genesis names
+    id.bytes[0] = peer_is_lower ? 0x7f : 0x81;
+    machine_start(machine);
+    for (size_t i = 0; i < 2; i++) {
+        bool dialled = (i == 0) == dialled_first;
+        struct stranger *stranger = stranger_join_as(machine, &id, !dialled);
+        *(dialled ? &pair.dialled : &pair.inbound) = stranger;
+        say_status(stranger, 0);
+        run_for(pair.world, i == 0 ? later_ms : 0);
+    }
+    return pair;
+}
+
+static void where_dials_have_crossed_the_lower_identitys_is_kept(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        bool peer_is_lower = (i & 1) != 0;
+        struct pair pair = pair_make(peer_is_lower, (i & 2) != 0, 20);
+        assert_int_equal(pair.dialled->closed, peer_is_lower);
+        assert_int_equal(pair.inbound->closed, !peer_is_lower);
+        world_free(pair.world);
+    }
+}
+
+// The other end dials only when it has no link: it has lost the first.
+static void of_links_made_at_different_times_the_newer_is_kept(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        bool dialled_first = (i & 2) != 0;
+        struct pair pair = pair_make((i & 1) != 0, dialled_first, 11 * SECOND_MS);
+        assert_int_equal(pair.dialled->closed, dialled_first);
+        assert_int_equal(pair.inbound->closed, !dialled_first);
+        world_free(pair.world);
+    }
+}
+
+// A relay asks about itself by links of its own, also where it is a validator.
+static void links_by_which_no_ledger_speaks_are_left_alone(void **state) {
+    (void)state;
+    struct world *world = world_make(21, 4, 4);
+    struct machine *machine = &world->machines[0];
+    struct relay_id id = {{1}};
+    machine_start(machine);
+    struct stranger *dialled = stranger_join_as(machine, &id, false);
+    struct stranger *asks = stranger_join_as(machine, &id, true), *asks_too = stranger_join_as(machine, &id, true);
+    say_status(dialled, 0);
+    run_for(world, SECOND_MS);
+    assert_false(dialled->closed || asks->closed || asks_too->closed);
+    world_free(world);
+}
+
 // ---- ranges, to a follower that nobody else serves
 
 struct siege {
@@ -707,6 +771,9 @@ int main(void) {
         cmocka_unit_test(many_silent_liars_delay_a_follower_little),
         cmocka_unit_test(questions_without_end_are_answered_within_an_allowance),
         cmocka_unit_test(strangers_leave_room_for_validators),
+        cmocka_unit_test(where_dials_have_crossed_the_lower_identitys_is_kept),
+        cmocka_unit_test(of_links_made_at_different_times_the_newer_is_kept),
+        cmocka_unit_test(links_by_which_no_ledger_speaks_are_left_alone),
         cmocka_unit_test(membership_is_proved_once),
         cmocka_unit_test(a_validator_that_was_voted_out_is_a_stranger_again),
         cmocka_unit_test(a_proof_for_another_link_is_refused),

@@ -637,14 +637,19 @@ enum tx_status status_of(struct machine *machine, const struct tx_id *id) {
 // ---- strangers
 
 struct stranger *stranger_join(struct machine *machine) {
+    struct relay_id id;
+    rng_bytes(&machine->world->rng, id.bytes, 32);
+    return stranger_join_as(machine, &id, true);
+}
+
+struct stranger *stranger_join_as(struct machine *machine, const struct relay_id *id, bool inbound) {
     struct world *world = machine->world;
     struct machine_step ms;
     ASSERT(world->stranger_count < STRANGERS_MAX && machine->up);
     struct stranger *stranger = &world->strangers[world->stranger_count++];
-    *stranger = (struct stranger){.at = machine, .link = world->next_link++};
-    rng_bytes(&world->rng, stranger->id.bytes, 32);
+    *stranger = (struct stranger){.at = machine, .link = world->next_link++, .id = *id};
     struct step *step = step_begin(machine, &ms);
-    ledger_peer_up(machine->ledger, step, stranger->link, &stranger->id, true);
+    ledger_peer_up(machine->ledger, step, stranger->link, &stranger->id, inbound);
     step_end(machine, &ms);
     return stranger;
 }

@@ -119,7 +119,8 @@ enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct
 // A transfer of the operator, signed; nonce counted here.
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount);
 enum tx_status status_of(struct machine *machine, const struct tx_id *id);
-struct stranger *stranger_join(struct machine *machine); // inbound
+struct stranger *stranger_join(struct machine *machine); // inbound, of an identity of its own
+struct stranger *stranger_join_as(struct machine *machine, const struct relay_id *id, bool inbound);
 void stranger_say(struct stranger *stranger, uint8_t kind, struct span body);
 // Shows the key of a validator, whose machine had better not run.
 void stranger_prove(struct stranger *stranger, const struct machine *as);
