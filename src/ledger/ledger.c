@@ -194,6 +194,8 @@ uint64_t ledger_height(const struct ledger *ledger) {
 const char *ledger_waits_for(const struct ledger *ledger) {
     if (ledger->broken != NULL)
         return ledger->broken;
+    if (ledger->syncing && sync_is_pruned_away(ledger))
+        return WAITS_PRUNED;
     if (ledger->syncing)
         return "the chain is being fetched";
     if (rejoin_is_silent(ledger))

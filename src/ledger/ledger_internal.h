@@ -26,7 +26,10 @@
 #define VERIFY_GOSSIP_JOBS_MAX 8
 #define VERIFY_QUEUE_MAX 8192 // transactions that wait for a job
 #define VERIFYING_FROM_MAX 8  // one that more have brought may go back to some of them
-#define CLOCK_AHEAD_MS 5000   // by which a proposer's clock may be ahead of ours
+#define WAITS_PRUNED                                                                                           \
+    "blocks that no linked node holds any more: link to one that keeps all (keep_blocks: 0), or start with a " \
+    "copy of a follower's data"
+#define CLOCK_AHEAD_MS 5000 // by which a proposer's clock may be ahead of ours
 
 // A rate with a burst (GCRA): the time at which all that was taken will have been earned.
 struct allowance {
@@ -179,6 +182,7 @@ struct ledger {
     uint64_t sync_next;   // first height not yet asked for
     struct sync_ask asks[SYNC_ASKS_MAX];
     uint64_t sync_look_ms;
+    uint64_t pruned_since_ms; // mono; nobody linked has the next block any more; 0: somebody may
 
     struct verification verifications[VERIFY_JOBS_MAX];
     size_t gossip_jobs;
@@ -297,6 +301,7 @@ void sync_status(struct ledger *ledger, struct step *step, struct peer *peer); /
 void sync_wanted(struct ledger *ledger, struct step *step, uint64_t height);   // over a third are there
 void sync_peer_gone(struct ledger *ledger, struct step *step, uint64_t link);
 void sync_look(struct ledger *ledger, struct step *step); // whether what others claim is ahead of us
+bool sync_is_pruned_away(const struct ledger *ledger);    // nobody linked has the next block any more
 bool sync_is_behind(const struct ledger *ledger);         // as validators with over a third of the power say
 void sync_tick(struct ledger *ledger, struct step *step);
 uint64_t sync_next_ms(const struct ledger *ledger);

@@ -10,6 +10,7 @@
 
 #define RANGE_COUNT 128
 #define ASK_TIMEOUT_MS 5000
+#define PRUNED_PATIENCE_MS 10000
 // The others decide a height a little before or after us: being behind by one is no reason to fetch it yet.
 #define PATIENCE_MS 300
 
@@ -200,6 +201,32 @@ static void ask_peer(struct ledger *ledger, struct step *step, struct sync_ask *
     peer_send(ledger, step, peer, FRAME_GET_RANGE, SPAN_OF(body));
 }
 
+bool sync_is_pruned_away(const struct ledger *ledger) {
+    bool any = false;
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *peer = ledger->peers[i];
+        if (!peer->has_status || peer->status.height <= ledger->chain.height)
+            continue;
+        if (peer->status.first_height <= ledger->chain.height + 1)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+// Said once each time: who has the blocks may just not be linked yet.
+static void look_for_pruned(struct ledger *ledger, struct step *step) {
+    uint64_t now_ms = step->now.mono_ms;
+    if (!ledger->syncing || !sync_is_pruned_away(ledger)) {
+        ledger->pruned_since_ms = 0;
+    } else if (ledger->pruned_since_ms == 0) {
+        ledger->pruned_since_ms = now_ms;
+    } else if (ledger->pruned_since_ms != TIME_NEVER && now_ms - ledger->pruned_since_ms >= PRUNED_PATIENCE_MS) {
+        ledger->pruned_since_ms = TIME_NEVER;
+        log_reason(&step->env->log, LOG_ERROR, "ledger", "the chain cannot be fetched", WAITS_PRUNED);
+    }
+}
+
 static void ask_forget(struct sync_ask *ask) {
     buf_free(&ask->answer);
     *ask = (struct sync_ask){.from = ask->from, .count = ask->count};
@@ -289,6 +316,7 @@ static void forget_what_is_decided(struct ledger *ledger) {
 void sync_tick(struct ledger *ledger, struct step *step) {
     if (!ledger->syncing && step->now.mono_ms >= ledger->sync_look_ms)
         syncing_set(ledger, step, true);
+    look_for_pruned(ledger, step);
     if (!ledger->syncing || ledger->broken != NULL)
         return;
     forget_what_is_decided(ledger);

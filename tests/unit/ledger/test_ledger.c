@@ -90,6 +90,50 @@ static void a_follower_follows(void **state) {
     world_free(world);
 }
 
+static void a_node_behind_all_that_others_have_kept_says_what_to_do(void **state) {
+    (void)state;
+    struct world *world = world_make(14, 4, 6);
+    struct machine *late = &world->machines[4], *archive = &world->machines[5];
+    for (size_t i = 0; i < 4; i++)
+        world->machines[i].keep_blocks = 5;
+    for (size_t i = 0; i < 6; i++)
+        if (&world->machines[i] != late)
+            machine_start(&world->machines[i]);
+    run_for(world, 40 * SECOND_MS);
+    world->cut[4][5] = world->cut[5][4] = true;
+    machine_start(late);
+    run_for(world, 20 * SECOND_MS);
+    assert_int_equal(height_of(late), 0);
+    assert_non_null(strstr(ledger_waits_for(late->ledger), "keep_blocks"));
+    world->cut[4][5] = world->cut[5][4] = false;
+    run_for(world, 10 * SECOND_MS);
+    assert_null(ledger_waits_for(late->ledger));
+    assert_true(height_of(late) >= 20);
+    assert_int_equal(height_of(late), height_of(archive));
+    world_free(world);
+}
+
+// What the operator's guide offers where nobody has the whole chain any more.
+static void a_follower_starts_with_a_copy_of_anothers_data(void **state) {
+    (void)state;
+    struct world *world = world_make(15, 4, 6);
+    struct machine *source = &world->machines[4], *late = &world->machines[5];
+    for (size_t i = 0; i < 4; i++)
+        world->machines[i].keep_blocks = 5;
+    for (size_t i = 0; i < 5; i++)
+        machine_start(&world->machines[i]);
+    run_for(world, 40 * SECOND_MS);
+    machine_stop(source);
+    disk_free(&late->disk);
+    late->disk = source->disk;
+    disk_init(&source->disk);
+    machine_start(late);
+    run_for(world, 10 * SECOND_MS);
+    assert_null(ledger_waits_for(late->ledger));
+    assert_int_equal(height_of(late), height_of(&world->machines[0]));
+    world_free(world);
+}
+
 static void nodes_that_genesis_does_not_name_find_each_other(void **state) {
     (void)state;
     struct world *world = world_make(10, 1, 4);
@@ -318,6 +362,8 @@ int main(void) {
         cmocka_unit_test(an_idle_chain_makes_a_block_every_two_seconds),
         cmocka_unit_test(three_of_four_go_on_and_the_fourth_catches_up),
         cmocka_unit_test(a_follower_follows),
+        cmocka_unit_test(a_node_behind_all_that_others_have_kept_says_what_to_do),
+        cmocka_unit_test(a_follower_starts_with_a_copy_of_anothers_data),
         cmocka_unit_test(nodes_that_genesis_does_not_name_find_each_other),
         cmocka_unit_test(all_may_die_at_once_and_go_on),
         cmocka_unit_test(a_wiped_validator_fetches_the_chain_and_votes_from_a_later_height_on),

@@ -307,6 +307,7 @@ void machine_start(struct machine *machine) {
                                    .validator_seed = machine->is_validator ? machine->validator_seed : NULL,
                                    .self = machine->id,
                                    .address = world->addresses[machine->index],
+                                   .keep_blocks = machine->keep_blocks,
                                    .mempool_count_max = 10000,
                                    .mempool_bytes_max = 16 << 20,
                                    .txs_per_s_per_peer = 100};

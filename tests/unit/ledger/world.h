@@ -53,7 +53,8 @@ struct machine {
     struct sign_secret operator; // of the validator, with an account of its own
     struct account_id operator_id;
     uint8_t validator_seed[32];
-    bool is_validator; // else a follower
+    bool is_validator;    // else a follower
+    uint64_t keep_blocks; // 0: all
     struct relay_id id;
     bool up;
     uint64_t life;             // a restart makes what is on its way void
