@@ -144,7 +144,7 @@ static void carry_decide(struct ledger *ledger, struct step *step, struct bft_ou
     apply_block(ledger, step, candidate, output->decision);
 }
 
-// The witness was given all that the core has taken, and more.
+// The witness has been given all that the core has, and offers what it finds (evidence.c).
 static void carry_evidence(struct ledger *ledger, struct step *step, struct bft_output *output) {
     (void)ledger, (void)step, (void)output;
 }

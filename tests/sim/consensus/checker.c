@@ -6,7 +6,8 @@
 //   4  a lock only rises; a precommit for a value follows a quorum of prevotes for it
 //   6  the log gives back the state
 //   7  heights have no gaps
-//   10 two votes for one slot that one machine takes are evidence; an honest validator is never accused
+//   10 two votes for one slot that one machine takes are evidence, and so are two that correct machines hold together
+//      when things heal; an honest validator is never accused
 //   11 after healing all decide again, within some rounds (run.c)
 //   12 what is kept is bounded
 #include <stdlib.h>
@@ -53,6 +54,8 @@ struct checker {
     bool decided[HEIGHTS_MAX];
     struct block_id decisions[HEIGHTS_MAX];
     struct watch watches[MACHINES_MAX];
+    bool accused[HEIGHTS_MAX][MACHINES_MAX];       // by a correct machine, at any time
+    bool must_be_found[HEIGHTS_MAX][MACHINES_MAX]; // correct machines together held two messages for one slot
 };
 
 struct checker *checker_new(void) {
@@ -101,6 +104,14 @@ static struct said said_of_vote(size_t machine, const struct vote *vote) {
                          .value = vote->value};
 }
 
+static struct said said_of_proposal(size_t machine, const struct proposal *proposal) {
+    return (struct said){.machine = machine,
+                         .validator = proposal->proposer.bytes[0] - 1U,
+                         .round = proposal->round,
+                         .valid_round = proposal->valid_round,
+                         .value = proposal->value};
+}
+
 static bool same_slot(const struct said *a, const struct said *b) {
     return a->validator == b->validator && a->type == b->type && a->round == b->round;
 }
@@ -141,6 +152,13 @@ static bool was_said(const struct said_list *list, const struct said *wanted, si
             return true;
     }
     return false;
+}
+
+bool statement_is_genuine(const struct world *world, const struct statement *statement) {
+    bool is_vote = statement->kind == EVIDENCE_VOTES;
+    struct said said =
+        is_vote ? said_of_vote(NOBODY, &statement->vote) : said_of_proposal(NOBODY, &statement->proposal);
+    return was_said(list_at(world, is_vote ? statement->vote.height : statement->proposal.height), &said, NOBODY);
 }
 
 bool certificate_fill(const struct world *world, struct certificate *out, size_t own) {
@@ -188,7 +206,16 @@ static void check_precommit(struct world *world, struct machine *machine, const 
     watch->precommit_round = vote->round;
 }
 
+void check_proposed(struct world *world, const struct machine *machine, const struct proposal *proposal) {
+    struct said said = said_of_proposal(machine->index, proposal);
+    said.released = !machine->is_correct;
+    if (list_at(world, proposal->height) != NULL)
+        append(list_at(world, proposal->height), &said);
+}
+
 void check_sent(struct world *world, struct machine *machine, const struct message *message) {
+    if (message->kind == MESSAGE_PROPOSAL)
+        check_proposed(world, machine, &message->proposal);
     if (!machine->is_correct)
         return;
     if (message->kind == MESSAGE_VOTE) {
@@ -197,14 +224,8 @@ void check_sent(struct world *world, struct machine *machine, const struct messa
         if (message->vote.type == VOTE_PRECOMMIT && !block_id_is_nil(&message->vote.value))
             check_precommit(world, machine, &message->vote);
     } else if (message->kind == MESSAGE_PROPOSAL) {
-        const struct proposal *proposal = &message->proposal;
-        struct said said = {.machine = machine->index,
-                            .validator = machine->validator,
-                            .round = proposal->round,
-                            .valid_round = proposal->valid_round,
-                            .value = proposal->value};
-        append(list_at(world, proposal->height), &said);
-        check_slot(world, machine, proposal->height, &said);
+        struct said said = said_of_proposal(machine->index, &message->proposal);
+        check_slot(world, machine, message->proposal.height, &said);
     }
 }
 
@@ -271,6 +292,85 @@ void check_evidence(struct world *world, struct machine *machine, const struct e
             violated(world, machine->index, evidence_height(evidence), "an honest validator was accused (10)");
     }
     watch_of(world, machine)->accused[accused] = true;
+    if (machine->is_correct && evidence_height(evidence) < HEIGHTS_MAX)
+        world->checker->accused[evidence_height(evidence)][accused] = true;
+}
+
+static void check_witness(struct world *world, struct machine *machine) {
+    struct evidence evidence;
+    size_t cursor = 0;
+    if (witness_evidence_count(machine->witness) == machine->evidence_count)
+        return;
+    machine->evidence_count = witness_evidence_count(machine->witness);
+    while (witness_evidence(machine->witness, &evidence, &cursor, UINT64_MAX))
+        check_evidence(world, machine, &evidence);
+}
+
+// As if each had said so itself.
+static void append_heard(struct world *world, struct said_list lists[static HEIGHTS_MAX], const struct heard *heard) {
+    const struct validator_set *set = set_at(world, heard->height);
+    for (size_t v = 0; v < heard->validators && heard->height < HEIGHTS_MAX; v++) {
+        for (size_t i = 0; i < 2 * heard->value_count; i++) {
+            const struct heard_value *value = &heard->values[i / 2];
+            struct said said = {.validator = set->validators[v].key.bytes[0] - 1U,
+                                .type = i % 2 == 0 ? VOTE_PREVOTE : VOTE_PRECOMMIT,
+                                .round = heard->round,
+                                .value = value->value};
+            if (heard_bit(i % 2 == 0 ? value->prevotes : value->precommits, v))
+                append(&lists[heard->height], &said);
+        }
+    }
+    struct said proposed = {
+        .validator = set->validators[validators_proposer(set, heard->height, heard->round)].key.bytes[0] - 1U,
+        .round = heard->round,
+        .valid_round = heard->valid_round,
+        .value = heard->proposed};
+    if (heard->has_proposal && heard->height < HEIGHTS_MAX)
+        append(&lists[heard->height], &proposed);
+}
+
+static void note_contradictions(struct world *world, uint64_t height, const struct said_list *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (same_slot(&list->items[i], &list->items[k]) && !same_content(&list->items[i], &list->items[k]))
+                world->checker->must_be_found[height][list->items[i].validator] = true;
+        }
+    }
+}
+
+void check_what_is_held(struct world *world) {
+    struct said_list *lists = NEW_ARRAY(struct said_list, HEIGHTS_MAX);
+    struct heard *heard = NEW(struct heard);
+    for (size_t i = 0; i < world->machine_count; i++) {
+        size_t cursor = 0;
+        while (world->machines[i].is_correct && witness_recall(world->machines[i].witness, heard, &cursor))
+            append_heard(world, lists, heard);
+    }
+    for (uint64_t height = 0; height < HEIGHTS_MAX; height++) {
+        note_contradictions(world, height, &lists[height]);
+        free(lists[height].items);
+    }
+    free(heard);
+    free(lists);
+}
+
+bool check_is_found_out(const struct world *world) {
+    for (uint64_t height = 0; height < HEIGHTS_MAX; height++) {
+        for (size_t i = 0; i < MACHINES_MAX; i++) {
+            if (world->checker->must_be_found[height][i] && !world->checker->accused[height][i])
+                return false;
+        }
+    }
+    return true;
+}
+
+uint32_t check_count_accused(const struct world *world) {
+    uint32_t count = 0;
+    for (uint64_t height = 0; height < HEIGHTS_MAX; height++) {
+        for (size_t i = 0; i < MACHINES_MAX; i++)
+            count += world->checker->accused[height][i];
+    }
+    return count;
 }
 
 // The vote is one that the core must take now.
@@ -356,6 +456,7 @@ void check_step(struct world *world, struct machine *machine) {
     bft_look(machine->core, &view);
     check_lock(world, machine, &view);
     check_bounds(world, machine, &view);
+    check_witness(world, machine);
     check_accusations(world, machine);
     if (world->steps % REPLAY_EVERY == 0)
         check_replay(world, machine);

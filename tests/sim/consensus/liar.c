@@ -83,7 +83,35 @@ static void propose(struct world *world, struct machine *liar, uint64_t height, 
     if (percent(world, 50))
         propose_again(world, message);
     message->has_block = percent(world, 70); // withheld otherwise
+    check_proposed(world, liar, &message->proposal);
     send_to_some(world, message, machines);
+    message_free(message);
+}
+
+// What it has not heard, of everybody.
+static void claim(struct world *world, struct machine *liar, uint64_t height, uint32_t round) {
+    struct message *message = message_new(MESSAGE_HEARD, liar->index);
+    message->heard = NEW(struct heard);
+    *message->heard =
+        (struct heard){.height = height, .round = round, .validators = set_at(world, height)->count, .value_count = 1};
+    message->heard->values[0].value = any_value(world, height);
+    message->heard->values[0].prevotes[0] = (uint8_t)rng_u64(&world->rng);
+    message->heard->values[0].precommits[0] = (uint8_t)rng_u64(&world->rng);
+    send_to_some(world, message, rng_u64(&world->rng));
+    message_free(message);
+}
+
+// What anybody is to have signed, without its key.
+static void forge(struct world *world, struct machine *liar, uint64_t height, uint32_t round) {
+    struct message *message = message_new(MESSAGE_STATEMENT, liar->index);
+    struct vote vote = {.type = percent(world, 50) ? VOTE_PREVOTE : VOTE_PRECOMMIT,
+                        .height = height,
+                        .round = round,
+                        .value = any_value(world, height),
+                        .validator = key_of(rng_below(&world->rng, world->machine_count))};
+    vote.signature = signature_of(&vote);
+    message->statement = (struct statement){.kind = EVIDENCE_VOTES, .vote = vote};
+    send_to_some(world, message, rng_u64(&world->rng));
     message_free(message);
 }
 
@@ -97,6 +125,8 @@ void lie(struct world *world, struct machine *liar) {
         round = (uint32_t)rng_u64(&world->rng) - 1;
     uint64_t height = view.height + (percent(world, 10) ? rng_below(&world->rng, 12) : 0);
     vote_twice(world, liar, height, round);
+    claim(world, liar, height, round);
+    forge(world, liar, height, round);
     if (has_turn(world, liar, height, round)) {
         uint64_t machines = rng_u64(&world->rng);
         propose(world, liar, height, round, machines);

@@ -15,12 +15,16 @@ struct message *message_copy(const struct message *message) {
     struct message *copy = mem_copy(span_of(message, sizeof *message));
     if (message->certificate != NULL)
         copy->certificate = mem_copy(span_of(message->certificate, sizeof *message->certificate));
+    if (message->heard != NULL)
+        copy->heard = mem_copy(span_of(message->heard, sizeof *message->heard));
     return copy;
 }
 
 void message_free(struct message *message) {
-    if (message != NULL)
+    if (message != NULL) {
         free(message->certificate);
+        free(message->heard);
+    }
     free(message);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/cursor.h"
+#include "ledger/consensus/record.h"
 #include "world.h"
 
 // ---- blocks: kind 1 | height 8 | who disputes it 1 | ... ----
@@ -109,7 +110,9 @@ void machine_kill(struct world *world, struct machine *machine, bool power_loss,
         drop_blocks(machine, is_durable);
     }
     bft_free(machine->core);
+    witness_free(machine->witness);
     machine->core = NULL;
+    machine->witness = NULL;
     machine->up = false;
     machine->life++;
     machine->deaths++;
@@ -177,10 +180,22 @@ static uint64_t local_ms(const struct world *world, const struct machine *machin
     return 1000000 + world->now_ms * machine->clock_permille / 1000;
 }
 
+static void follow_round(struct machine *machine) {
+    struct bft_view view;
+    bft_look(machine->core, &view);
+    witness_enter(machine->witness, view.round);
+}
+
+static void give_own(struct world *world, struct machine *machine, const struct bft_input *input) {
+    witness_take(machine->witness, input);
+    bft_step(machine->core, input, local_ms(world, machine), &machine->outputs);
+    follow_round(machine);
+}
+
 static void give(struct world *world, struct machine *machine, const struct bft_input *input) {
     if (input->kind == BFT_INPUT_VOTE)
         check_given(world, machine, &input->vote);
-    bft_step(machine->core, input, local_ms(world, machine), &machine->outputs);
+    give_own(world, machine, input);
 }
 
 // True: died.
@@ -192,7 +207,7 @@ static bool sign(struct world *world, struct machine *machine, const struct sign
     log_append(machine, RECORD_SIGNED)->slot = *slot;
     if (dies_here(world, machine))
         return true;
-    bft_step(machine->core, input, local_ms(world, machine), &machine->outputs);
+    give_own(world, machine, input);
     return false;
 }
 
@@ -409,6 +424,41 @@ static void step(struct world *world, struct machine *machine, const struct bft_
     finish_step(world, machine);
 }
 
+// ---- who said what ----
+
+static void tell(struct world *world, struct machine *machine, uint64_t first, uint64_t last) {
+    struct message *message = message_new(MESSAGE_HEARD, machine->index);
+    message->heard = NEW(struct heard);
+    while (witness_tell(machine->witness, message->heard, first, last))
+        send_to_all(world, message);
+    message_free(message);
+}
+
+void machine_recall(struct world *world, struct machine *machine) {
+    struct message *message = message_new(MESSAGE_HEARD, machine->index);
+    size_t cursor = 0;
+    message->heard = NEW(struct heard);
+    while (witness_recall(machine->witness, message->heard, &cursor))
+        send_to_all(world, message);
+    message_free(message);
+}
+
+static void on_heard(struct world *world, struct machine *machine, const struct message *message) {
+    struct message *answer = message_new(MESSAGE_STATEMENT, machine->index);
+    size_t cursor = 0;
+    while (witness_contradict(machine->witness, &answer->statement, &cursor, message->heard))
+        send_to(world, answer, message->from);
+    message_free(answer);
+}
+
+static void on_statement(struct world *world, struct machine *machine, const struct message *message) {
+    if (!witness_is_contradicted(machine->witness, &message->statement) ||
+        !statement_is_genuine(world, &message->statement))
+        return;
+    witness_take_statement(machine->witness, &message->statement);
+    check_step(world, machine);
+}
+
 // ---- starting ----
 
 uint64_t machine_height(const struct machine *machine) {
@@ -426,6 +476,8 @@ static void start_height(struct world *world, struct machine *machine, uint64_t 
     step(world, machine,
          &(struct bft_input){.kind = BFT_INPUT_START,
                              .start = {height, set_at(world, height), set_at(world, height + 1)}});
+    if (machine->up)
+        tell(world, machine, height - 2, height - 2);
 }
 
 // The signer's memory comes back with the log, or not at all.
@@ -438,12 +490,18 @@ static void recover_signer(struct machine *machine) {
 }
 
 static void replay(struct world *world, struct machine *machine) {
+    struct bft_record *decoded = NEW(struct bft_record);
     for (size_t i = 0; i < machine->record_count; i++) {
         const struct record *record = &machine->records[i];
-        if (record->kind == RECORD_INPUT &&
-            bft_replay(machine->core, buf_span(&record->bytes), &machine->outputs) != OK)
+        if (record->kind != RECORD_INPUT)
+            continue;
+        if (bft_replay(machine->core, buf_span(&record->bytes), &machine->outputs) != OK ||
+            bft_record_decode(decoded, buf_span(&record->bytes)) != OK)
             violated(world, machine->index, 0, "a record of the log was refused (6)");
+        witness_take(machine->witness, &decoded->input);
+        follow_round(machine);
     }
+    free(decoded);
 }
 
 void machine_boot(struct world *world, struct machine *machine) {
@@ -451,6 +509,8 @@ void machine_boot(struct world *world, struct machine *machine) {
     struct sign_public key = key_of(machine->validator);
     machine->up = true;
     machine->core = bft_new(&key, &params);
+    machine->witness = witness_new();
+    machine->evidence_count = 0;
     recover_signer(machine);
     replay(world, machine);
     struct bft_view view;
@@ -472,6 +532,7 @@ void machine_free(struct machine *machine) {
     free(machine->held);
     bft_outputs_free(&machine->outputs);
     bft_free(machine->core);
+    witness_free(machine->witness);
     log_cut(machine, 0);
     free(machine->records);
     for (size_t i = 0; i < HEIGHTS_MAX; i++)
@@ -532,7 +593,19 @@ static void on_message(struct world *world, struct machine *machine, const struc
         if (block_height(&message->value) > machine->chain_height)
             keep_block(machine, &message->value);
         return;
+    case MESSAGE_HEARD:
+        on_heard(world, machine, message);
+        return;
+    case MESSAGE_STATEMENT:
+        on_statement(world, machine, message);
+        return;
     }
+}
+
+static void on_timer(struct world *world, struct machine *machine, const struct bft_timer *timer) {
+    step(world, machine, &(struct bft_input){.kind = BFT_INPUT_TIMEOUT, .timeout = *timer});
+    if (timer->kind == BFT_TIMER_REBROADCAST && machine->up)
+        tell(world, machine, 1, UINT64_MAX);
 }
 
 // A block that is not there is asked for until its height is over.
@@ -568,7 +641,7 @@ void machine_event(struct world *world, struct machine *machine, const struct ev
     if (event->kind == EVENT_MESSAGE)
         on_message(world, machine, event->message);
     else if (event->kind == EVENT_TIMER && event->sequence == machine->timer_sequences[event->timer.kind])
-        step(world, machine, &(struct bft_input){.kind = BFT_INPUT_TIMEOUT, .timeout = event->timer});
+        on_timer(world, machine, &event->timer);
     else if (event->kind == EVENT_START && event->height == machine_height(machine) + 1)
         start_height(world, machine, event->height);
     else if (event->kind == EVENT_DUE)

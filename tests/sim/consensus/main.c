@@ -51,8 +51,9 @@ static bool run_seed(const struct options *options, uint64_t seed) {
         printf("replay: consensus-sim --seeds 1 --from %" PRIu64 " --verbose\n", seed);
         return false;
     }
-    printf("seed %-6" PRIu64 " ok  heights %3" PRIu64 "  deaths %3" PRIu32 "  steps %6" PRIu64 "  %6" PRIu64 " ms\n",
-           seed, result.heights, result.deaths, result.steps, result.at_ms);
+    printf("seed %-6" PRIu64 " ok  heights %3" PRIu64 "  deaths %3" PRIu32 "  accused %3" PRIu32 "  steps %6" PRIu64
+           "  %6" PRIu64 " ms\n",
+           seed, result.heights, result.deaths, result.accused, result.steps, result.at_ms);
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #define HEALING_LIMIT_MS 600000
 #define STEPS_MAX 2000000
+#define FINDING_HEIGHTS 20 // more than anybody keeps
 
 bool percent(struct world *world, uint32_t chance) {
     return rng_below(&world->rng, 100) < chance;
@@ -184,6 +185,11 @@ static void heal(struct world *world) {
             machine_boot(world, &world->machines[i]);
     }
     say(world, 0, "healed at height", world->heal_height, 0);
+    check_what_is_held(world);
+    for (size_t i = 0; i < world->machine_count; i++) {
+        if (i != world->config.liar)
+            machine_recall(world, &world->machines[i]); // links are new
+    }
 }
 
 static void on_lie(struct world *world, const struct event *event) {
@@ -219,9 +225,13 @@ static void event_free(struct event *event) {
     free(event);
 }
 
+static bool has_decided_since(const struct world *world, uint64_t heights) {
+    return world->healed && lowest_decided(world) >= world->heal_height + heights;
+}
+
 static bool is_over(const struct world *world) {
     return world->failure != NULL ||
-           (world->healed && lowest_decided(world) >= world->heal_height + world->config.heights_after);
+           (has_decided_since(world, world->config.heights_after) && check_is_found_out(world));
 }
 
 static void live(struct world *world) {
@@ -232,6 +242,8 @@ static void live(struct world *world) {
         event_free(event);
         if (world->now_ms > world->config.fault_ms + HEALING_LIMIT_MS || world->steps > STEPS_MAX)
             violated(world, 0, world->heal_height, "does not get on after healing (11)");
+        if (has_decided_since(world, world->config.heights_after + FINDING_HEIGHTS) && !check_is_found_out(world))
+            violated(world, 0, world->heal_height, "two that correct machines hold of one slot made no evidence (10)");
     }
 }
 
@@ -253,6 +265,7 @@ static void report(struct sim_result *result, const struct world *world) {
                                   .steps = world->steps,
                                   .points = world->points,
                                   .heights = highest_decided(world)};
+    result->accused = check_count_accused(world);
     for (size_t i = 0; i < world->machine_count; i++)
         result->deaths += world->machines[i].deaths;
 }

@@ -50,7 +50,7 @@ static void a_machine_may_die_at_any_write_or_sync(void **state) {
 
 // The twins are validator `twin`, so that it leads the first round, the second, a later one, or none of these. The one
 // side of a partition always has machine 0: 16 partitions of five machines.
-static void twins_split_nobody_whatever_the_partitions_of_two_rounds(void **state) {
+static void twins_split_nobody_and_are_found_out_whatever_the_partitions_of_two_rounds(void **state) {
     (void)state;
     struct sim_config config;
     struct sim_result result;
@@ -63,6 +63,8 @@ static void twins_split_nobody_whatever_the_partitions_of_two_rounds(void **stat
         config.parts[0] = scenario / 16 % 16 << 1;
         config.parts[1] = scenario % 16 << 1;
         run(&result, &config, "scenario", scenario);
+        bool both_lead = config.twin_of == 0 && (config.parts[0] >> 4 & 1) == 1; // the first round, apart
+        assert_true(!both_lead || result.accused > 0);
     }
 }
 
@@ -95,7 +97,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_gives_the_same_run),
         cmocka_unit_test(a_machine_may_die_at_any_write_or_sync),
-        cmocka_unit_test(twins_split_nobody_whatever_the_partitions_of_two_rounds),
+        cmocka_unit_test(twins_split_nobody_and_are_found_out_whatever_the_partitions_of_two_rounds),
         cmocka_unit_test(twins_split_nobody_in_longer_scenarios_with_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "base/heap.h"
 #include "base/rng.h"
 #include "ledger/consensus/bft.h"
+#include "ledger/consensus/witness.h"
 
 #define MACHINES_MAX 9
 #define HEIGHTS_MAX 600
@@ -54,6 +55,8 @@ enum message_kind {
     MESSAGE_DECISION,
     MESSAGE_ASK_BLOCK,
     MESSAGE_BLOCK,
+    MESSAGE_HEARD,
+    MESSAGE_STATEMENT,
 };
 
 struct message {
@@ -62,8 +65,10 @@ struct message {
     struct vote vote;
     struct proposal proposal;
     struct certificate *certificate; // owned; NULL: none
-    struct block_id value;           // of ASK_BLOCK, BLOCK
-    uint64_t height;                 // of ASK_DECISION
+    struct heard *heard;             // owned; of HEARD
+    struct statement statement;
+    struct block_id value; // of ASK_BLOCK, BLOCK
+    uint64_t height;       // of ASK_DECISION
     bool has_block;
 };
 
@@ -95,6 +100,8 @@ struct machine {
     bool up;
     uint64_t life; // events of an earlier one are void
     struct bft *core;
+    struct witness *witness;
+    uint64_t evidence_count; // of the witness, that the checker knows
     struct bft_outputs outputs;
     uint64_t timer_sequences[BFT_TIMER_KINDS + 1];
     uint32_t clock_permille; // of the world's
@@ -173,6 +180,7 @@ struct sim_result {
     uint64_t points;
     uint64_t heights;
     uint32_t deaths;
+    uint32_t accused; // validators, once for each height
 };
 
 // ---- run.c ----
@@ -191,7 +199,8 @@ void machine_boot(struct world *world, struct machine *machine);
 void machine_kill(struct world *world, struct machine *machine, bool power_loss, uint64_t down_ms);
 void machine_free(struct machine *machine);
 void machine_event(struct world *world, struct machine *machine, const struct event *event);
-uint64_t machine_height(const struct machine *machine); // of its core
+void machine_recall(struct world *world, struct machine *machine); // tells all what it has heard
+uint64_t machine_height(const struct machine *machine);            // of its core
 bool machine_has_block(const struct machine *machine, const struct block_id *id);
 enum block_kind { BLOCK_VALID, BLOCK_INVALID, BLOCK_DISPUTED };
 struct block_id block_make(struct world *world, uint64_t height, enum block_kind kind);
@@ -227,6 +236,13 @@ void check_stored(struct world *world, struct machine *machine, const struct cer
 // Over two thirds of precommits, all really given to others, or signed by this machine.
 bool certificate_is_genuine(const struct world *world, const struct machine *machine,
                             const struct certificate *certificate);
+// What a machine was sent as another's signature is one.
+bool statement_is_genuine(const struct world *world, const struct statement *statement);
+void check_proposed(struct world *world, const struct machine *machine, const struct proposal *proposal);
+// What is held now by correct machines together must be found out.
+void check_what_is_held(struct world *world);
+bool check_is_found_out(const struct world *world); // all of that
+uint32_t check_count_accused(const struct world *world);
 void check_evidence(struct world *world, struct machine *machine, const struct evidence *evidence);
 void check_given(struct world *world, struct machine *machine, const struct vote *vote);
 void check_step(struct world *world, struct machine *machine);
