@@ -1,7 +1,7 @@
 // Who signs one thing for some and another for others is found out, loses its power and, with stake, a part of it; the
 // others go on, and nobody else is ever accused.
 #include "ledger/ledger_internal.h"
-#include "ledger/world.h"
+#include "ledger/trial.h"
 
 #define LIAR 3
 
@@ -24,6 +24,11 @@ static void sign_another_vote(struct world *world, struct buf *body) {
 // It keeps to itself what it hears: else it would accuse itself.
 static bool tells_nobody(size_t from, uint8_t kind) {
     return from == LIAR && (kind == FRAME_HEARD || kind == FRAME_STATEMENT || kind == FRAME_TXS);
+}
+
+static bool keeps_its_own(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body) {
+    (void)world, (void)to, (void)body;
+    return !tells_nobody(from, kind);
 }
 
 static bool is_vote(const struct buf *body, uint8_t kind, enum vote_type type) {
@@ -84,10 +89,10 @@ static bool validates_at(struct machine *machine, uint64_t height, const struct 
     return found;
 }
 
-// The height of the block with the evidence; 0: none. Fails when it accuses another than the liar.
+// The height of the first block with evidence; 0: none. Fails when any accuses another than the liar.
 static uint64_t height_of_evidence(struct machine *machine, const struct sign_public *liar) {
     uint64_t found = 0;
-    for (uint64_t height = 1; found == 0 && height <= height_of(machine); height++) {
+    for (uint64_t height = 1; height <= height_of(machine); height++) {
         struct ledger_request request = {.id = 4, .op = LEDGER_BLOCK, .by_height = true, .height = height};
         struct block block;
         assert_int_equal(block_decode(&block, buf_span(&ask(machine, &request)->block)), OK);
@@ -97,7 +102,7 @@ static uint64_t height_of_evidence(struct machine *machine, const struct sign_pu
             if (tx.kind != TX_EVIDENCE)
                 continue;
             assert_memory_equal(evidence_accused(&tx.evidence)->bytes, liar->bytes, 32);
-            found = height;
+            found = found == 0 ? height : found;
         }
         block_free(&block);
     }
@@ -175,6 +180,49 @@ static void the_stake_of_who_is_found_out_is_slashed(void **state) {
     world_free(world);
 }
 
+// ---- while anything fails
+
+static struct {
+    uint64_t told_otherwise;           // bits of machines
+    bool prevotes, precommits, blocks; // of which they hear something else
+} lie;
+
+static bool lies_to_some(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body) {
+    size_t as = lie.told_otherwise >> to & 1 ? 0 : 1;
+    bool leaves = !tells_nobody(from, kind);
+    if (lie.prevotes)
+        prevotes_differently(world, from, as, kind, body);
+    if (lie.precommits)
+        precommits_differently(world, from, as, kind, body);
+    if (lie.blocks)
+        proposes_differently(world, from, as, kind, body);
+    return leaves;
+}
+
+// It still lies when all else has healed, if it was not found out before.
+static void a_liar_while_anything_fails(uint64_t seed) {
+    struct trial *trial = NEW(struct trial);
+    trial_begin(trial, world_make(seed, VALIDATORS, VALIDATORS + 1), seed);
+    uint64_t kinds = 1 + draw(trial, 7);
+    lie.told_otherwise = 1 + draw(trial, 6); // one or two of the three others
+    lie.prevotes = (kinds & 1) != 0;
+    lie.precommits = (kinds & 2) != 0;
+    lie.blocks = (kinds & 4) != 0;
+    trial->world->lies = lies_to_some;
+    trial_run(trial);
+    lie_for(trial->world, keeps_its_own, SECOND_MS); // lies that wait for a disk have left
+    assert_healed(trial);
+    lie_for(trial->world, lies_to_some, 20 * SECOND_MS);
+    assert_found_out(trial->world);
+    trial_end(trial);
+    free(trial);
+}
+
+static void a_liar_is_found_out_whatever_else_fails(void **state) {
+    (void)state;
+    each_seed(a_liar_while_anything_fails, 30);
+}
+
 // ---- who could not compare at once
 
 static void cut_off(struct world *world, size_t machine, bool cut) {
@@ -205,11 +253,6 @@ static void who_catches_up_compares_certificates_with_what_it_was_told(void **st
 
 static bool nobody_compares(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body) {
     return prevotes_differently(world, from, to, kind, body) && kind != FRAME_HEARD && kind != FRAME_STATEMENT;
-}
-
-static bool keeps_its_own(struct world *world, size_t from, size_t to, uint8_t kind, struct buf *body) {
-    (void)world, (void)to, (void)body;
-    return !tells_nobody(from, kind);
 }
 
 // All forget what they hold in memory; the log gives it back, and new links begin with what is kept.
@@ -348,6 +391,7 @@ int main(void) {
         cmocka_unit_test(who_precommits_differently_for_some_loses_its_power),
         cmocka_unit_test(who_proposes_differently_to_some_loses_its_power),
         cmocka_unit_test(the_stake_of_who_is_found_out_is_slashed),
+        cmocka_unit_test(a_liar_is_found_out_whatever_else_fails),
         cmocka_unit_test(who_catches_up_compares_certificates_with_what_it_was_told),
         cmocka_unit_test(what_was_heard_outlives_the_process),
         cmocka_unit_test(claims_without_end_cost_their_sender_its_allowance),
