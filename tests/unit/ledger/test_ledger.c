@@ -1,5 +1,6 @@
 // Nodes with ledgers: they decide, agree, restart, catch up.
 #include "ledger/ledger_internal.h"
+#include "ledger/light.h"
 #include "ledger/world.h"
 
 static void four_validators_decide_blocks_and_agree(void **state) {
@@ -353,6 +354,76 @@ static void one_too_many_who_waits_is_answered_at_once(void **state) {
     world_free(world);
 }
 
+// What it was last sent: a height, and what was found there.
+static struct span found_in(const struct stranger *stranger, uint8_t kind) {
+    uint64_t height;
+    struct span found;
+    assert_int_equal(found_decode(&height, &found, buf_span(&stranger->last[kind])), OK);
+    return found;
+}
+
+static struct span ask_height(struct stranger *stranger, uint64_t height) {
+    uint8_t body[GET_HEIGHT_BYTES];
+    stranger_say(stranger, FRAME_GET_LIGHT, span_of(body, get_height_encode(body, height)));
+    return found_in(stranger, FRAME_LIGHT);
+}
+
+// How many headers with their certificates come, each from its height.
+static size_t ask_headers(struct stranger *stranger, uint64_t from, uint16_t count) {
+    uint8_t body[GET_SPAN_BYTES];
+    size_t found = 0;
+    stranger_say(stranger, FRAME_GET_HEADERS, span_of(body, get_span_encode(body, from, count)));
+    struct reader r = reader_of(found_in(stranger, FRAME_HEADERS));
+    for (; r.n > 0; found++) {
+        struct block_header header;
+        struct certificate certificate;
+        assert_int_equal(block_header_decode(&header, part_read(&r, BLOCK_HEADER_BYTES)), OK);
+        assert_int_equal(certificate_decode(&certificate, part_read(&r, CERTIFICATE_BYTES_MAX)), OK);
+        assert_true(header.height == from + found && certificate.height == header.height);
+    }
+    assert_true(reader_done(&r));
+    return found;
+}
+
+static void light_clients_are_served_what_they_judge_by(void **state) {
+    (void)state;
+    struct world *world = world_make(90, 4, 4);
+    struct light_block *block = NEW(struct light_block);
+    struct light *light = NEW(struct light);
+    world_start(world);
+    assert_true(run_until_height(world, 10, MINUTE_MS));
+    struct stranger *stranger = stranger_join(&world->machines[1]);
+    light_init(light, &world->genesis);
+    for (uint64_t height = 1; height <= 10; height += 3) {
+        assert_int_equal(light_block_decode(block, ask_height(stranger, height)), OK);
+        assert_int_equal(
+            light_update(light, &block->header, &block->certificate, &block->validators, world->now.wall_ms),
+            LIGHT_TAKEN);
+        assert_int_equal(light->header.height, height);
+    }
+    assert_int_equal(ask_height(stranger, 1000000).n, 0);
+    assert_int_equal(ask_headers(stranger, 4, 5), 5);
+    assert_int_equal(ask_headers(stranger, 1000000, 5), 0);
+    free(light);
+    free(block);
+    world_free(world);
+}
+
+static void pruned_blocks_are_served_to_nobody(void **state) {
+    (void)state;
+    struct world *world = world_make(91, 4, 4);
+    world_start(world);
+    world->machines[1].ledger->chain.keep_blocks = 4;
+    assert_true(run_until_height(world, 10, MINUTE_MS));
+    struct stranger *stranger = stranger_join(&world->machines[1]);
+    uint64_t head = height_of(&world->machines[1]);
+    assert_int_equal(ask_height(stranger, head - 4).n, 0);
+    assert_true(ask_height(stranger, head - 3).n > 0);
+    assert_int_equal(ask_headers(stranger, head - 4, 5), 0);
+    assert_int_equal(ask_headers(stranger, head - 3, 5), 4);
+    world_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_validators_decide_blocks_and_agree),
@@ -374,6 +445,8 @@ int main(void) {
         cmocka_unit_test(who_cannot_pay_the_fee_takes_nobody_s_place),
         cmocka_unit_test(a_peer_hears_why_what_it_submits_is_refused),
         cmocka_unit_test(one_too_many_who_waits_is_answered_at_once),
+        cmocka_unit_test(light_clients_are_served_what_they_judge_by),
+        cmocka_unit_test(pruned_blocks_are_served_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
