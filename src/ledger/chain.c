@@ -1,12 +1,14 @@
 // See chain.h.
 #include "ledger/chain.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "ledger/keys.h"
 
 #define KEY_BYTES_MAX (2 + 32 + 8)
+#define PRUNED_A_BLOCK 64 // a long chain that is to be short all at once gets so bit by bit
 
 struct key {
     uint8_t bytes[KEY_BYTES_MAX];
@@ -113,29 +115,65 @@ enum err chain_load(struct chain *chain, struct step *step, uint64_t keep_blocks
 
 // ---- appending
 
-static void index_for_account(struct step *step, const struct account_id *account, const struct tx_id *id) {
-    uint64_t number = chain_tx_count(step, account);
-    struct key entry = key_of_entry(account, number);
-    struct key count = key_of_id(LEDGER_ACCOUNTS, account->bytes);
-    uint8_t value[8];
-    store_u64(value, number + 1);
-    put(step, &entry, SPAN_OF(id->bytes));
-    put(step, &count, SPAN_OF(value));
-}
-
-static void index_tx(struct step *step, const struct chain_tx *tx, uint64_t height, uint32_t index) {
-    struct key key = key_of_id(LEDGER_TX_PLACES, tx->id.bytes);
+static void put_place(struct step *step, const struct tx_id *id, uint64_t height, uint32_t index) {
+    struct key key = key_of_id(LEDGER_TX_PLACES, id->bytes);
     uint8_t place[12];
     store_u64(place, height);
     store_u32(place + 8, index);
     put(step, &key, SPAN_OF(place));
-    for (size_t i = 0; i < tx->account_count; i++)
-        index_for_account(step, &tx->accounts[i], &tx->id);
+}
+
+// One line of an account's history.
+struct line {
+    const struct account_id *account;
+    const struct chain_tx *tx;
+};
+
+static bool same_account(const struct line *a, const struct line *b) {
+    return memcmp(a->account->bytes, b->account->bytes, sizeof(a->account->bytes)) == 0;
+}
+
+// By account; those of one account in the order of the block.
+static int compare_lines(const void *a, const void *b) {
+    const struct line *x = a, *y = b;
+    int order = memcmp(x->account->bytes, y->account->bytes, sizeof(x->account->bytes));
+    return order != 0 ? order : (x->tx > y->tx) - (x->tx < y->tx);
+}
+
+// Lines of one account: its count is read and written once.
+static void put_lines(struct step *step, const struct line *lines, size_t count) {
+    uint64_t number = chain_tx_count(step, lines[0].account);
+    struct key key = key_of_id(LEDGER_ACCOUNTS, lines[0].account->bytes);
+    uint8_t value[8];
+    for (size_t i = 0; i < count; i++) {
+        struct key entry = key_of_entry(lines[i].account, number + i);
+        put(step, &entry, SPAN_OF(lines[i].tx->id.bytes));
+    }
+    store_u64(value, number + count);
+    put(step, &key, SPAN_OF(value));
+}
+
+static void put_histories(struct step *step, const struct chain_tx *txs, uint32_t tx_count) {
+    struct line *lines = NEW_ARRAY(struct line, 2 * (size_t)tx_count + 1);
+    size_t count = 0;
+    for (uint32_t i = 0; i < tx_count; i++)
+        for (size_t j = 0; j < txs[i].account_count; j++)
+            lines[count++] = (struct line){&txs[i].accounts[j], &txs[i]};
+    qsort(lines, count, sizeof(lines[0]), compare_lines);
+    for (size_t first = 0; first < count;) {
+        size_t n = 1;
+        while (first + n < count && same_account(&lines[first], &lines[first + n]))
+            n++;
+        put_lines(step, lines + first, n);
+        first += n;
+    }
+    free(lines);
 }
 
 // Transactions stay known by id and in their accounts' histories: that is what keeps people's records whole.
 static void prune(struct chain *chain, struct step *step) {
-    while (chain->keep_blocks > 0 && chain->height - chain->first >= chain->keep_blocks) {
+    uint64_t end = chain->first + PRUNED_A_BLOCK;
+    while (chain->keep_blocks > 0 && chain->height - chain->first >= chain->keep_blocks && chain->first < end) {
         struct key header = key_of_number(LEDGER_HEADERS, chain->first);
         struct key block = key_of_number(LEDGER_BLOCKS, chain->first);
         struct key certificate = key_of_number(LEDGER_CERTIFICATES, chain->first);
@@ -185,7 +223,8 @@ void chain_append(struct chain *chain, struct step *step, const struct block_hea
     if (header->tx_count > 0)
         put_results(step, header->height, txs, header->tx_count);
     for (uint32_t i = 0; i < header->tx_count; i++)
-        index_tx(step, &txs[i], header->height, i);
+        put_place(step, &txs[i].id, header->height, i);
+    put_histories(step, txs, header->tx_count);
     prune(chain, step);
     put_head(chain, step);
 }
