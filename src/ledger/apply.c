@@ -169,12 +169,14 @@ static void tell_metrics(const struct ledger *ledger, struct step *step, uint32_
 }
 
 // A mutation check: worlds must find a state that has come without its block.
-static void write_state(struct overlay *overlay, struct step *step) {
+static void write_state(struct ledger *ledger, struct step *step, const struct overlay *overlay) {
 #ifndef SOTTO_MUTATE_SPLIT_APPLY
     overlay_writes(overlay, step->batch, KV_SYNCED);
+    pages_follow(ledger->pages, step->batch);
 #else
     struct kv_batch batch = {0};
     overlay_writes(overlay, &batch, KV_SYNCED);
+    pages_follow(ledger->pages, &batch);
     enum err err = kv_write(step->env->kv, &batch);
     ASSERT(err == OK);
     kv_batch_free(&batch);
@@ -190,7 +192,7 @@ void apply_block(struct ledger *ledger, struct step *step, struct candidate *can
     struct chain_tx *txs = NEW_ARRAY(struct chain_tx, header->tx_count + 1);
     for (uint32_t i = 0; i < header->tx_count; i++)
         tx_of_chain(&txs[i], candidate, i);
-    write_state(candidate->overlay, step);
+    write_state(ledger, step, candidate->overlay);
     chain_append(&ledger->chain, step, header, buf_span(&candidate->bytes), certificate, txs);
     ledger->root = candidate->executed.state_root;
     ledger->applied = true;
@@ -231,6 +233,7 @@ enum err apply_load(struct ledger *ledger, struct step *step) {
         take_state(ledger, step, overlay);
         err = overlay_failed(overlay);
     }
+    ledger->pages = pages_new(step->env->kv, PAGES_BYTES_MAX, &step->env->rng);
     ledger->applied = !begun; // a state that was just written shows in the next step
     overlay_free(overlay);
     return err;

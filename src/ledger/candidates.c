@@ -243,12 +243,14 @@ enum err candidate_try(struct ledger *ledger, struct step *step, struct candidat
         return ERR_INVALID;
     if (candidate->overlay != NULL)
         return OK;
-    struct overlay *overlay = overlay_over_kv(step->env->kv);
+    struct overlay *overlay = overlay_over_pages(ledger->pages);
     enum err err = execute_block(&candidate->executed, overlay, ledger->config.genesis, &candidate->block, why);
     if (err != OK)
         overlay_free(overlay);
     else
         candidate->overlay = overlay;
+    if (err != OK && err != ERR_INVALID)
+        pages_clear(ledger->pages);
     return err;
 }
 

@@ -47,6 +47,7 @@ void ledger_free(struct ledger *ledger) {
     witness_free(ledger->witness);
     signer_free(ledger->signer);
     mempool_free(ledger->mempool);
+    pages_free(ledger->pages);
     free(ledger);
 }
 

@@ -142,6 +142,7 @@ struct ledger {
     struct tx_rules rules;
     struct chain chain;
     struct hash root;                   // of the state after the head
+    struct pages *pages;                // of the head's tree; read for trials alone
     struct validator_set set, next_set; // of the next height to decide, and of the one after
     uint64_t head_mono_ms;              // when the head became it
     uint64_t due_ms;                    // wall clock: the state wants a block

@@ -41,6 +41,10 @@ static enum err get_from_kv(void *below, struct span key, struct buf *value) {
     return kv_get(below, key, value);
 }
 
+static enum err get_from_pages(void *below, struct span key, struct buf *value) {
+    return pages_get(below, key, value);
+}
+
 static enum err get_from_overlay(void *below, struct span key, struct buf *value) {
     struct span found;
     if (!overlay_get(below, key, &found))
@@ -64,6 +68,10 @@ struct overlay *overlay_over_step(struct step *step) {
 
 struct overlay *overlay_over_kv(struct kv *kv) {
     return overlay_new(get_from_kv, kv);
+}
+
+struct overlay *overlay_over_pages(struct pages *pages) {
+    return overlay_new(get_from_pages, pages);
 }
 
 struct overlay *overlay_over(struct overlay *below) {

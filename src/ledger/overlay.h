@@ -8,14 +8,17 @@
 #define SOTTO_LEDGER_OVERLAY_H
 
 #include "base/step.h"
+#include "ledger/pages.h"
 
 #define OVERLAY_KEY_BYTES_MAX 96
 
 struct overlay;
 
-// What lies below: the step (its batch, then the store), a store alone, or another overlay. Outlives the overlay.
+// What lies below: the step (its batch, then the store), a store alone or with the pages held of it, or another
+// overlay. Outlives the overlay.
 struct overlay *overlay_over_step(struct step *step);
 struct overlay *overlay_over_kv(struct kv *kv);
+struct overlay *overlay_over_pages(struct pages *pages);
 struct overlay *overlay_over(struct overlay *below);
 void overlay_free(struct overlay *overlay); // NULL is fine
 

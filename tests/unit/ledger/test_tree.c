@@ -194,6 +194,82 @@ static void the_inverse_restores_every_page(void **state) {
     }
 }
 
+// ---- pages in memory
+
+// What is read through the pages is what the store has.
+static void assert_pages_follow(struct pages *pages, struct kv *kv) {
+    struct kv_snapshot *snapshot = kv_snapshot(kv);
+    struct kv_cursor *cursor = kv_scan(snapshot, (struct span){0});
+    struct buf got = {0};
+    struct span key, value;
+    for (; kv_cursor_at(cursor, &key, &value); kv_cursor_next(cursor)) {
+        assert_int_equal(pages_get(pages, key, &got), OK);
+        assert_true(span_equal(buf_span(&got), value));
+    }
+    buf_free(&got);
+    kv_cursor_free(cursor);
+    kv_snapshot_release(snapshot);
+}
+
+static void write_followed(struct pages *pages, struct kv *kv, const struct kv_batch *batch) {
+    pages_follow(pages, batch);
+    if (kv_batch_count(batch) > 0)
+        assert_int_equal(kv_write(kv, batch), OK);
+}
+
+// Reads through the pages. What is not kept was a trial; what is taken back was kept.
+static void apply_through(struct pages *pages, struct kv *kv, struct tree_update *updates, size_t count,
+                          struct hash *root, bool is_kept, bool is_taken_back) {
+    struct overlay *overlay = overlay_over_pages(pages);
+    struct kv_batch batch = {0}, inverse = {0};
+    tree_apply(root, overlay, updates, count);
+    assert_int_equal(overlay_failed(overlay), OK);
+    overlay_writes(overlay, &batch, KV_LAZY);
+    overlay_inverse(overlay, &inverse, KV_LAZY);
+    if (is_kept)
+        write_followed(pages, kv, &batch);
+    if (is_kept && is_taken_back)
+        write_followed(pages, kv, &inverse);
+    kv_batch_free(&batch);
+    kv_batch_free(&inverse);
+    overlay_free(overlay);
+}
+
+static void pages_in_memory_change_nothing(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct rng rng = rng_of_seed(seed);
+        struct model model, tried;
+        struct tree_update updates[KEYS];
+        struct kv *plain = kv_memory_new(), *held = kv_memory_new();
+        size_t bytes_max = seed % 2 == 0 ? PAGES_BYTES_MAX : (size_t)rng_below(&rng, 20000); // from nothing to some
+        struct pages *pages = pages_new(held, bytes_max, &rng);
+        struct hash root, wanted;
+        model_draw(&model, &rng);
+        for (unsigned round = 0; round < 30; round++) {
+            tried = model;
+            size_t count = draw_updates(updates, rng_below(&rng, KEYS), &tried, &rng);
+            bool is_kept = rng_below(&rng, 4) != 0, is_taken_back = rng_below(&rng, 4) == 0;
+            apply_through(pages, held, updates, count, &root, is_kept, is_taken_back);
+            model_root(&wanted, &tried, 0, KEYS, 0);
+            assert_memory_equal(root.bytes, wanted.bytes, 32);
+            if (is_kept && !is_taken_back) {
+                apply(plain, updates, count, &root, NULL);
+                assert_memory_equal(root.bytes, wanted.bytes, 32);
+                model = tried;
+            }
+            assert_same_store(held, plain);
+            assert_pages_follow(pages, held);
+            assert_true(pages_bytes(pages) <= bytes_max);
+            if (rng_below(&rng, 10) == 0)
+                pages_clear(pages);
+        }
+        pages_free(pages);
+        kv_close(held);
+        kv_close(plain);
+    }
+}
+
 static void a_proof_shows_what_is_there_and_what_is_not_and_no_more(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
@@ -289,6 +365,7 @@ int main(void) {
         cmocka_unit_test(the_root_is_that_of_the_contents_after_every_batch),
         cmocka_unit_test(the_store_depends_on_the_contents_alone),
         cmocka_unit_test(the_inverse_restores_every_page),
+        cmocka_unit_test(pages_in_memory_change_nothing),
         cmocka_unit_test(a_proof_shows_what_is_there_and_what_is_not_and_no_more),
         cmocka_unit_test(a_proof_with_any_byte_changed_cut_or_added_is_refused),
         cmocka_unit_test(a_damaged_page_is_found),
