@@ -1,4 +1,4 @@
-// sotto keys: identities of nodes, the directory's signing key, and a CA for networks that want one.
+// sotto keys: identities of nodes, and a CA for networks that want one.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -17,9 +17,7 @@
 #include "testnet/plan.h"
 
 static int make_key(int argc, char **argv) {
-    char usage[64];
-    snprintf(usage, sizeof(usage), "sotto keys %s FILE", argv[0]);
-    return key_make(argc, argv, usage,
+    return key_make(argc, argv, "sotto keys node FILE",
                     "Makes a new secret key in FILE (mode 0600, never overwritten) and prints its public key.");
 }
 
@@ -140,8 +138,7 @@ static int certify_main(int argc, char **argv) {
 }
 
 static const struct command commands[] = {
-    {"node", "FILE", "the identity of a relay or bootstrap node", make_key},
-    {"authority", "FILE", "the key that signs a network's directory", make_key},
+    {"node", "FILE", "the identity of a relay, validator or bootstrap node", make_key},
     {"ca", "DIR", "a certificate authority, for networks that want one", ca_main},
     {"certify", "KEY CERTIFICATE", "a node's certificate by the CA", certify_main},
     {NULL, NULL, NULL, NULL},

@@ -33,7 +33,7 @@ static const struct command commands[] = {
     {"chain", "head|block|validators|mempool", "what the ledger has decided", chain_main},
     {"validator", "list|vote|stake|unstake", "who decides, and how to take part", validator_main},
     {"relay", "list|show|register|retire", "relays on the ledger: stakes, deliveries, rewards", relay_main},
-    {"keys", "node|authority|ca|certify", "keys and certificates of nodes", keys_main},
+    {"keys", "node|ca|certify", "keys and certificates of nodes", keys_main},
     {"version", "", "the version", version_main},
     {NULL, NULL, NULL, NULL},
 };

@@ -97,11 +97,14 @@ static void print_starting(void *ctx, const struct testnet *net, bool made) {
 }
 
 static int up_main(int argc, char **argv) {
-    uint64_t validators = 4, relays = 7, users = 3, base_port = 7070, epoch_s = 60, timeout_s = 30, replicas = 3;
+    uint64_t validators = 4, bootstraps = 0, relays = 7, users = 3, base_port = 7070, epoch_s = 60, timeout_s = 30,
+             replicas = 3;
     const char *profile = NULL, *storage = NULL, *set = NULL, *consensus = "poa", *block_time = "2s";
     bool low_limits = false, keylog = false;
     const struct option options[] = {
         {"validators", "N", "of the ledger (4)", .number = &validators, .min = 1, .max = TESTNET_VALIDATORS_MAX},
+        {"bootstraps", "N", "more seeds, which only give newcomers the directory (0)", .number = &bootstraps, .min = 0,
+         .max = TESTNET_VALIDATORS_MAX - 1},
         {"relays", "N", "relays (7)", .number = &relays, .min = 2, .max = 300},
         {"users", "N", "users (3)", .number = &users, .min = 0, .max = 100},
         DIR_OPTION,
@@ -134,6 +137,7 @@ static int up_main(int argc, char **argv) {
         return STATUS_USAGE;
     }
     up.validators = (unsigned)validators;
+    up.bootstraps = (unsigned)bootstraps;
     up.relays = (unsigned)relays;
     up.users = (unsigned)users;
     up.base_port = (uint16_t)base_port;

@@ -9,7 +9,7 @@
 #include "crypto/hash_init.h"
 #include "crypto/sign_raw.h"
 
-// Every message signed on a node's common path (receipts, requests, descriptors) fits; longer ones go to the heap.
+// Every message signed on a node's common path (receipts, requests) fits; longer ones go to the heap.
 #define SIGNED_STACK_BYTES 2048
 #define SIGNED_PARTS_MAX 8
 

@@ -1,18 +1,12 @@
 // Looking relays up, and rendezvous placement: every relay has a score for a mailbox, the best ones hold it. Nobody can
-// move a relay towards a mailbox, because the placement id is drawn by the directory's signer, and a relay that leaves
-// moves only the mailboxes that it held.
+// move a relay towards a mailbox, because the ledger draws the placement id, and a relay that leaves moves only the
+// mailboxes that it held.
 #include "directory/directory.h"
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "crypto/hash.h"
-
-uint64_t directory_due_ms(const struct genesis *genesis, uint32_t epoch) {
-    uint64_t start = epoch_start_ms(genesis, epoch);
-    uint64_t ahead = genesis->ledger.validator_count > 0 ? 0 : genesis->epoch_ms / 6;
-    return start > ahead ? start - ahead : 0;
-}
 
 uint64_t directory_look_ms(const struct now *now, uint64_t wall_ms) {
     uint64_t wait = wall_ms > now->wall_ms ? wall_ms - now->wall_ms : 0;

@@ -6,9 +6,6 @@
 #include "wire/directory.h"
 #include "wire/op.h"
 
-// When directory(epoch) is issued and nodes begin to ask for it, by the wall clock: the ledger's when it begins, an
-// authority's 1/6 epoch before.
-uint64_t directory_due_ms(const struct genesis *genesis, uint32_t epoch);
 // The mono_ms at which to look whether a wall-clock time has come: then, or at the next full minute before, so that a
 // jump of the wall clock is noticed. Does not move from one call to the next, so that timers need not be set anew.
 uint64_t directory_look_ms(const struct now *now, uint64_t wall_ms);

@@ -46,12 +46,12 @@ void follow_free(struct follow *follow) {
 // ---- what is passed around ----
 
 // A directory and the proof around it. The new directory keeps all of it, to be served.
-static enum err open_proof(struct directory **out, const struct follow *follow, struct span proof) {
+static enum err decode(struct directory **out, const struct follow *follow, struct span proof) {
     struct span body;
     uint32_t epoch;
     enum err err = follow->verifier.open(proof, &epoch, &body);
     if (err == OK)
-        err = directory_read_body(out, body, &follow->genesis->network);
+        err = directory_decode(out, body, &follow->genesis->network);
     if (err == OK && (*out)->epoch != epoch) {
         directory_unref(*out);
         err = ERR_MALFORMED;
@@ -61,11 +61,6 @@ static enum err open_proof(struct directory **out, const struct follow *follow, 
     buf_clear(&(*out)->bytes);
     buf_append(&(*out)->bytes, proof);
     return OK;
-}
-
-static enum err decode(struct directory **out, const struct follow *follow, struct span bytes) {
-    return follow->verifier.open == NULL ? directory_decode(out, bytes, follow->genesis)
-                                         : open_proof(out, follow, bytes);
 }
 
 // ---- the store ----
@@ -207,11 +202,11 @@ const char *follow_refusal(const struct follow *follow) {
     return follow->refusal;
 }
 
-// What costs least is checked first: epochs before signatures.
+// What costs least is checked first: epochs before proofs.
 static enum err check(struct follow *follow, struct step *step, const struct directory *directory, bool own) {
     enum err err = check_epoch(follow, directory, step->now.wall_ms);
     follow->refusal = err == OK ? NULL : refusal_text(err);
-    if (err != OK || own || follow->verifier.verify == NULL)
+    if (err != OK || own)
         return err;
     err = follow->verifier.verify(follow->verifier.ctx, step, buf_span(&directory->bytes), &follow->refusal);
     // An offer that does not fit may be a lie; this one says that none can fit.
@@ -242,7 +237,7 @@ enum err follow_take_own(struct follow *follow, struct step *step, struct span b
 }
 
 enum err follow_take(struct follow *follow, struct step *step, struct span bytes) {
-    for (size_t i = 0; i < SLOTS; i++) { // cheaper than its signature, and the most frequent case
+    for (size_t i = 0; i < SLOTS; i++) { // cheaper than its proof, and the most frequent case
         if (follow->held[i] != NULL && span_equal(buf_span(&follow->held[i]->bytes), bytes))
             return ERR_EXISTS;
     }
@@ -258,7 +253,7 @@ static uint64_t window_ms(struct follow *follow, struct step *step, uint32_t epo
         follow->jittered = epoch;
         follow->jitter_ms = rng_below(&step->env->rng, epoch_ms / 18 + 1);
     }
-    return directory_due_ms(follow->genesis, epoch) + follow->jitter_ms;
+    return epoch_start_ms(follow->genesis, epoch) + follow->jitter_ms;
 }
 
 // The epoch whose directory is missing, or 0 and the wall-clock time at which to look again.

@@ -1,6 +1,5 @@
 // Following the directory: every node holds the newest ones, checks what it is given, and knows when to ask again.
-// What proves one stands behind a port: the ledger's light client, or, in a network without a ledger, its authority's
-// signature.
+// What proves one, the ledger's light client, stands behind a port.
 #ifndef SOTTO_DIRECTORY_FOLLOW_H
 #define SOTTO_DIRECTORY_FOLLOW_H
 
@@ -23,8 +22,7 @@ struct follow_verifier {
     enum err (*verify)(void *ctx, struct step *step, struct span proof, const char **why);
 };
 
-// Genesis outlives it. A verifier without functions: directories are signed by genesis' authority.
-struct follow *follow_new(const struct genesis *genesis, const struct follow_verifier *verifier);
+struct follow *follow_new(const struct genesis *genesis, const struct follow_verifier *verifier); // genesis outlives it
 void follow_free(struct follow *follow);
 // Takes up what the store holds (keys under KV_SPACE_DIRECTORY); call once at start.
 void follow_load(struct follow *follow, struct step *step);

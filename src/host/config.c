@@ -301,13 +301,6 @@ static enum err load_files(struct settings *settings, struct buf *why) {
     if (err == OK && (node->roles & (ROLE_RELAY | ROLE_BOOTSTRAP | ROLE_VALIDATOR))) {
         err = load_key(node->identity_seed, "identity", settings->identity_path, why);
     }
-    if (err == OK && (node->roles & ROLE_BOOTSTRAP)) {
-        err = load_key(node->authority_seed, "authority_key", settings->authority_path, why);
-    }
-    if (err == OK && (node->roles & ROLE_VALIDATOR) && node->genesis.ledger.validator_count == 0) {
-        err = explain(why, "roles: validator, but %s names no validators: that network has no ledger",
-                      settings->genesis_path);
-    }
     node->has_validator_key = (node->roles & ROLE_VALIDATOR) && settings->validator_path[0] != 0;
     if (err == OK && node->has_validator_key) {
         err = load_key(node->validator_seed, "validator_key", settings->validator_path, why);

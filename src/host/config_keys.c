@@ -21,7 +21,6 @@ const struct config_key config_keys[] = {
     {"genesis", KEY_PATH, AT(genesis_path), 0, 0, "the network's genesis file"},
     {"data_dir", KEY_PATH, AT(host.data_dir), 0, 0, "where the node keeps what it must not lose"},
     {"identity", KEY_PATH, AT(identity_path), 0, 0, "key file of the node's identity (relay, bootstrap, validator)"},
-    {"authority_key", KEY_PATH, AT(authority_path), 0, 0, "key file that signs the directory (bootstrap)"},
     {"validator_key", KEY_PATH, AT(validator_path), 0, 0,
      "key file that signs blocks (validator); without it the node follows the chain and has no vote"},
     {"operator_key", KEY_PATH, AT(operator_path), 0, 0,

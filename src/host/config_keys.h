@@ -9,7 +9,6 @@ struct settings {
     struct host_config host;
     char genesis_path[HOST_PATH_MAX];
     char identity_path[HOST_PATH_MAX];
-    char authority_path[HOST_PATH_MAX];
     char validator_path[HOST_PATH_MAX];
     char operator_path[HOST_PATH_MAX];
     char account_path[HOST_PATH_MAX];

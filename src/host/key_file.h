@@ -1,4 +1,4 @@
-// Secrets in files: identity and authority seeds in hexadecimal, and a user's account sealed with a passphrase.
+// Secrets in files: seeds of keys in hexadecimal, and a user's account sealed with a passphrase.
 #ifndef SOTTO_HOST_KEY_FILE_H
 #define SOTTO_HOST_KEY_FILE_H
 

@@ -2,12 +2,14 @@
 #include "ledger/bundle.h"
 
 #include "base/assert.h"
+#include "base/kv.h"
 #include "ledger/state.h"
 #include "wire/cell.h"
 
 #define BUNDLE_VERSION 1
 
 _Static_assert(BUNDLE_BYTES_MAX + 16 <= MESSAGE_BYTES_MAX_RELAY, "the largest bundle is one message between relays");
+_Static_assert(BUNDLE_BYTES_MAX <= KV_VALUE_BYTES_MAX, "and one stored value");
 
 void bundle_encode(struct buf *out, const struct ledger_bundle *bundle) {
     ASSERT(bundle->directory.n <= BUNDLE_DIRECTORY_BYTES_MAX && bundle->proof.n <= TREE_PROOF_BYTES_MAX);

@@ -63,7 +63,7 @@ static void placed_hash(struct hash *out, const struct directory *directory) {
 
 static void store_directory(struct execution *x, uint32_t previous, const struct directory *directory) {
     struct buf bytes = {0}, ids = {0};
-    directory_write_body(&bytes, directory);
+    directory_encode(&bytes, directory);
     for (size_t i = 0; i < directory->relay_count; i++)
         buf_append(&ids, SPAN_OF(directory->relays[i].id.bytes));
     state_set_directory(x->overlay, previous, directory->epoch, buf_span(&bytes), buf_span(&ids));

@@ -13,34 +13,16 @@
 // Key of the mark that tells a clean stop from a machine that went down: boot id 32 | running 1.
 static const uint8_t mark_key[] = {KV_SPACE_NODE, 1};
 
-static bool names_seed(const struct genesis *genesis, const struct relay_id *id) {
-    for (size_t i = 0; i < genesis->seed_count; i++) {
-        if (relay_id_equal(&genesis->seeds[i].id, id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void public_of(uint8_t out[static 32], const uint8_t seed[static 32]) {
+static bool is_seed(const struct node_config *config) {
     struct sign_secret secret;
-    struct sign_public public;
-    sign_key_from_seed(&secret, &public, seed);
-    memcpy(out, public.bytes, sizeof(public.bytes));
+    struct sign_public self;
+    bool found = false;
+    sign_key_from_seed(&secret, &self, config->identity_seed);
     wipe(&secret, sizeof(secret));
-}
-
-// What would otherwise be a network that never gets a directory.
-static const char *wrong_with_bootstrap(const struct node_config *config) {
-    struct relay_id self;
-    struct sign_public authority;
-    public_of(self.bytes, config->identity_seed);
-    public_of(authority.bytes, config->authority_seed);
-    if (config->genesis.ledger.validator_count == 0 &&
-        memcmp(authority.bytes, config->genesis.authority.bytes, sizeof(authority.bytes)) != 0) {
-        return "authority_key: not the key that genesis names as its authority";
+    for (size_t i = 0; i < config->genesis.seed_count; i++) {
+        found = found || memcmp(config->genesis.seeds[i].id.bytes, self.bytes, sizeof(self.bytes)) == 0;
     }
-    return names_seed(&config->genesis, &self) ? NULL : "identity: a bootstrap node must be one of genesis' seeds";
+    return found;
 }
 
 static enum err check_config(const struct node_config *config, struct buf *why) {
@@ -50,12 +32,14 @@ static enum err check_config(const struct node_config *config, struct buf *why) 
         wrong = "roles: none, or an unknown one";
     } else if (config->genesis.seed_count == 0) {
         wrong = "genesis: names no seed";
+    } else if (config->genesis.ledger.validator_count == 0) {
+        wrong = "genesis: names no validator";
     } else if ((config->roles & ROLE_RELAY) && (config->packets_per_s == 0 || config->workers == 0)) {
         wrong = "packets_per_s and workers must be at least 1";
     } else if ((config->roles & ROLE_RELAY) && config->address.port == 0) {
         wrong = "a relay needs an address at which others reach it";
-    } else if (config->roles & ROLE_BOOTSTRAP) {
-        wrong = wrong_with_bootstrap(config);
+    } else if ((config->roles & ROLE_BOOTSTRAP) && !is_seed(config)) {
+        wrong = "identity: a bootstrap node must be one of genesis' seeds, or newcomers will not find it";
     }
     if (wrong != NULL && why != NULL) {
         buf_append(why, span_of_text(wrong));
@@ -76,15 +60,12 @@ enum err node_new(struct node **out, const struct node_config *config, struct en
         sign_key_from_seed(&node->identity, &public, config->identity_seed);
         memcpy(node->self.bytes, public.bytes, sizeof(node->self.bytes));
     }
-    struct follow_verifier verifier = {0};
-    if (config->genesis.ledger.validator_count > 0) {
-        light_role_new(node, &verifier);
-    }
+    struct follow_verifier verifier;
+    light_role_new(node, &verifier);
     node->follow = follow_new(&node->config.genesis, &verifier);
     node->addressing = (struct addressing){.records = addresses_new(&node->config.genesis), .own_look_ms = TIME_NEVER};
     node->redial_ms = TIME_NEVER;
     node->housekeeping_ms = TIME_NEVER;
-    node->descriptor_retry_ms = TIME_NEVER;
     node->tick_ms = TIME_NEVER;
     node->timer_ms = TIME_NEVER;
     err = roles_new(node, why);
@@ -478,7 +459,7 @@ static void set_timer(struct node *node, struct step *step) {
     uint64_t now_ms = step->now.mono_ms;
     uint64_t to_epoch_ms = node->next_epoch_ms > step->now.wall_ms ? node->next_epoch_ms - step->now.wall_ms : 0;
     uint64_t next = earlier(node->housekeeping_ms, now_ms + to_epoch_ms);
-    next = earlier(next, following_next_ms(node, &step->now));
+    next = earlier(next, following_next_ms(node));
     next = earlier(next, addressing_next_ms(node));
     next = earlier(next, relays_next_ms(node));
     next = earlier(next, roles_next_ms(node));

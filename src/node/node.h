@@ -21,15 +21,14 @@ struct node_limits {
 struct node_config {
     unsigned roles; // bits of enum role
     struct genesis genesis;
-    uint8_t identity_seed[32];    // the node's identity (relay, bootstrap)
-    uint8_t authority_seed[32];   // bootstrap: the directory's signing key
+    uint8_t identity_seed[32];    // the node's identity (relay, bootstrap, validator)
     uint8_t account_seed[32];     // user
     bool has_validator_key;       // validator: else it follows the chain without a vote
     uint8_t validator_seed[32];   // the consensus key
     bool has_operator_key;        // relay: it registers itself on the ledger; else its operator does
     uint8_t operator_seed[32];    // of the operator's account
     uint32_t keep_blocks;         // validator: older ones are pruned; 0: none
-    struct checkpoint checkpoint; // no validator, in a network with a ledger: trusted instead of what is older
+    struct checkpoint checkpoint; // no validator: trusted instead of what is older
     struct address address;       // where others reach this node
     enum profile profile;
     uint64_t storage_bytes_max;

@@ -5,7 +5,6 @@
 
 #include "client/client.h"
 #include "directory/addresses.h"
-#include "directory/authority.h"
 #include "directory/follow.h"
 #include "ledger/claims_link.h"
 #include "ledger/ledger.h"
@@ -80,8 +79,8 @@ struct node {
 
     struct follow *follow;
     struct addressing addressing;
-    struct light *light;         // what proves directories, or NULL: the network has no ledger
-    struct stones *stones;       // fetches what it lacks; NULL: no light client, or the ledger is here
+    struct light *light;         // what proves directories
+    struct stones *stones;       // fetches what it lacks; NULL: the ledger is here
     struct buf bundle_waiting;   // the directory that stepping stones are fetched for
     bool light_forked;           // a fork was seen: nothing is taken
     uint64_t checkpoint_ms;      // mono_ms at which the block of the checkpoint is asked for again
@@ -89,25 +88,21 @@ struct node {
     struct directory *previous;  // of the epoch before it, or NULL; own reference
     uint64_t next_epoch_ms;      // wall_ms at which the directory in force may change
 
-    struct authority *authority; // bootstrap in a network without a ledger, or NULL
-    struct relay *relay;         // relay, or NULL
-    struct mailbox *mailbox;     // with relay, or NULL
-    struct client *client;       // user, or NULL
-    struct ledger *ledger;       // validator, or NULL
+    struct relay *relay;     // relay, or NULL
+    struct mailbox *mailbox; // with relay, or NULL
+    struct client *client;   // user, or NULL
+    struct ledger *ledger;   // validator, or NULL
     struct ledger_dials ledger_dials;
     struct ledger_line lines[LEDGER_LINES];
-    struct standing *standing; // relay in a network with a ledger, or NULL
-    struct claiming *claiming; // with standing, or NULL
+    struct standing *standing; // with relay, or NULL
+    struct claiming *claiming; // with relay, or NULL
     struct claims_link *claims_link;
 
-    bool descriptor_taken;        // by a signer, for the keys as they are
-    uint32_t descriptor_tries;    // since the keys changed
-    uint64_t descriptor_retry_ms; // mono_ms
-    uint64_t announced_ask_ms;    // mono_ms of the last question that an announcement led to
-    uint64_t refusal_silent_ms;   // mono: until then no refused directory is logged
-    uint64_t housekeeping_ms;     // mono_ms of the next look at silent links
-    uint64_t tick_ms;             // mono_ms of the next replication tick, TIME_NEVER without ticks
-    uint64_t timer_ms;            // as last set
+    uint64_t announced_ask_ms;  // mono_ms of the last question that an announcement led to
+    uint64_t refusal_silent_ms; // mono: until then no refused directory is logged
+    uint64_t housekeeping_ms;   // mono_ms of the next look at silent links
+    uint64_t tick_ms;           // mono_ms of the next replication tick, TIME_NEVER without ticks
+    uint64_t timer_ms;          // as last set
 
     // The step under way.
     struct effects *effects;
@@ -172,7 +167,7 @@ static inline bool node_serves(const struct node *node) {
     return (node->config.roles & ~(unsigned)ROLE_USER) != 0;
 }
 
-// light_role.c: the proof of directories, in a network with a ledger.
+// light_role.c: the proof of directories.
 void light_role_new(struct node *node, struct follow_verifier *verifier);
 void light_role_free(struct node *node);
 void light_role_start(struct node *node, struct step *step); // before any directory is taken
@@ -182,19 +177,19 @@ uint64_t light_role_next_ms(const struct node *node);
 void light_role_checkpoint(const struct node *node, struct checkpoint *out);
 const char *light_role_waits_for(const struct node *node); // for a person; NULL: nothing
 
-// following.c: the directory: asking, taking, announcing; descriptors; issuing.
+// following.c: the directory: asking, taking, announcing, serving.
 void following_start(struct node *node, struct step *step);
 void following_hello(struct node *node, struct step *step, struct link *link, uint32_t epoch);
-void following_message(struct node *node, struct step *step, struct link *link, struct span message);
-void following_seed_up(struct node *node, struct step *step); // a link to a seed stands
+void following_asked(struct node *node, struct step *step, struct link *link, struct span message);    // a question
+void following_answered(struct node *node, struct step *step, struct link *link, struct span message); // a directory
 void following_tick(struct node *node, struct step *step);
 // This node's ledger has fixed a directory: it is taken without a proof, and announced.
-void following_issued(struct node *node, struct step *step, struct span bytes);
+void following_issued(struct node *node, struct step *step, struct span bundle);
 // What was to be known of a directory that waited is known (`proved`), or could not be had.
-void following_judged(struct node *node, struct step *step, struct span bytes, bool proved);
+void following_judged(struct node *node, struct step *step, struct span bundle, bool proved);
 // Somebody has named a directory of that epoch: asks for it unless it is held.
 void following_want(struct node *node, struct step *step, uint32_t epoch);
-uint64_t following_next_ms(const struct node *node, const struct now *now);
+uint64_t following_next_ms(const struct node *node);
 
 // addressing.c: relays that move between two directories: saying so, passing it on, asking.
 void addressing_start(struct node *node, struct step *step); // before any directory is taken

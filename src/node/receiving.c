@@ -77,13 +77,11 @@ static message_handler *const handlers[] = {
     [MESSAGE_HELLO] = handle_hello,
     [MESSAGE_PING] = handle_ping,
     [MESSAGE_PONG] = handle_ping,
-    [MESSAGE_GET_DIRECTORY] = following_message,
-    [MESSAGE_DIRECTORY] = following_message,
+    [MESSAGE_GET_DIRECTORY] = following_asked,
+    [MESSAGE_DIRECTORY] = following_answered,
     [MESSAGE_GET_ADDRESSES] = addressing_message,
     [MESSAGE_ADDRESSES] = addressing_message,
     [MESSAGE_HANDLES] = handle_handles,
-    [MESSAGE_DESCRIPTOR] = following_message,
-    [MESSAGE_DESCRIPTOR_STATUS] = following_message,
 };
 
 static void handle_message(struct node *node, struct step *step, struct link *link, struct span message) {

@@ -204,9 +204,6 @@ void relays_opened(struct node *node, struct step *step, struct link *link) {
     send_queue(node, step, peer->link, &peer->waiting);
     tell_up(node, step, peer);
     addressing_link_up(node, step, link);
-    if (relays_is_seed(node, &peer->id)) {
-        following_seed_up(node, step);
-    }
 }
 
 // ---- links and dials that end ----

@@ -213,21 +213,14 @@ static void new_client(struct node *node) {
 }
 
 enum err roles_new(struct node *node, struct buf *why) {
-    if ((node->config.roles & ROLE_BOOTSTRAP) && node->config.genesis.ledger.validator_count == 0) {
-        struct sign_secret key;
-        struct sign_public public;
-        sign_key_from_seed(&key, &public, node->config.authority_seed);
-        node->authority = authority_new(&node->config.genesis, &key);
-        wipe(&key, sizeof(key));
-    }
     if (node->config.roles & ROLE_USER) {
         new_client(node);
     }
-    if ((node->config.roles & ROLE_VALIDATOR) && node->config.genesis.ledger.validator_count > 0) {
+    if (node->config.roles & ROLE_VALIDATOR) {
         ledger_role_new(node);
     }
     enum err err = node->config.roles & ROLE_RELAY ? new_relay(node, why) : OK;
-    if (err == OK && node->relay != NULL && node->light != NULL) {
+    if (err == OK && node->relay != NULL) {
         standing_role_new(node);
         claiming_role_new(node, DELIVERIES_MAX);
     }
@@ -235,7 +228,6 @@ enum err roles_new(struct node *node, struct buf *why) {
 }
 
 void roles_free(struct node *node) {
-    authority_free(node->authority);
     relay_free(node->relay);
     mailbox_free(node->mailbox);
     client_free(node->client);
@@ -285,9 +277,7 @@ void roles_tick(struct node *node, struct step *step) {
         standing_role_tick(node, step);
         claiming_role_tick(node, step);
     }
-    if (node->light != NULL) {
-        light_role_tick(node, step);
-    }
+    light_role_tick(node, step);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -306,9 +296,7 @@ uint64_t roles_next_ms(const struct node *node) {
         next = earlier(next, standing_next_ms(node->standing));
         next = earlier(next, claiming_role_next_ms(node));
     }
-    if (node->light != NULL) {
-        next = earlier(next, light_role_next_ms(node));
-    }
+    next = earlier(next, light_role_next_ms(node));
     return node->ledger == NULL ? next : earlier(next, ledger_next_ms(node->ledger));
 }
 

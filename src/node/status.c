@@ -9,10 +9,7 @@ static const char *waits_for_directory(const struct node *node, const struct now
     if (node->standing != NULL && standing_waits_for(node->standing) != NULL) {
         return standing_waits_for(node->standing);
     }
-    if (node->relay != NULL && node->light == NULL && !node->descriptor_taken) {
-        return "the directory's signer";
-    }
-    if (node->light != NULL && light_role_waits_for(node) != NULL) {
+    if (light_role_waits_for(node) != NULL) {
         return light_role_waits_for(node);
     }
     const char *why = follow_why_none(node->follow, now->wall_ms);
@@ -27,7 +24,7 @@ static bool relay_role_ready(const struct node *node, const struct now *now, con
     } else if (!mailbox_ready(node->mailbox)) {
         *waiting_for = "mailboxes being counted";
     } else if (directory_find(node->directory, &node->self) == NULL) {
-        const char *standing = node->standing == NULL ? NULL : standing_waits_for(node->standing);
+        const char *standing = standing_waits_for(node->standing);
         *waiting_for = standing != NULL ? standing : "the next directory, to be listed in it";
     } else {
         return true;
@@ -49,7 +46,7 @@ bool node_ready(const struct node *node, const struct now *now, const char **wai
         return false;
     }
     if ((node->config.roles & ROLE_BOOTSTRAP) && node->directory == NULL) {
-        *waiting_for = node->authority != NULL ? "relays to register" : waits_for_directory(node, now);
+        *waiting_for = waits_for_directory(node, now);
         return false;
     }
     if (node->client != NULL && !client_ready(node->client)) {

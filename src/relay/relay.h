@@ -40,11 +40,11 @@ void relay_free(struct relay *relay);
 // the next epoch.
 void relay_start(struct relay *relay, struct step *step, bool unclean_restart);
 bool relay_ready(const struct relay *relay);
-// Onion keys for the descriptor: this epoch and the next three (made and stored durably as needed).
+// Onion keys to be registered with: this epoch and the next three (made and stored durably as needed).
 void relay_onion_keys(struct relay *relay, struct step *step, struct onion_keys *out);
 // The same for somebody who only asks: announces nothing.
 void relay_show_onion_keys(struct relay *relay, struct step *step, struct onion_keys *out);
-// The keys just changed, so that a new descriptor is due (cleared by relay_onion_keys).
+// The keys just changed, so that the new ones are to be announced (cleared by relay_onion_keys).
 bool relay_keys_changed(const struct relay *relay);
 void relay_set_directory(struct relay *relay, struct step *step,
                          struct directory *directory); // takes its own reference

@@ -164,6 +164,10 @@ enum err testnet_generate_node(const struct testnet *net, const struct testnet_n
     return err == OK ? write_node(net, node, how, why) : err;
 }
 
+static bool is_seed(const struct testnet_node *node) {
+    return node->role == TESTNET_VALIDATOR || node->role == TESTNET_BOOTSTRAP;
+}
+
 // Makes a node's identity and lists it where newcomers ask.
 static enum err add_seed(struct genesis *genesis, const struct testnet *net, const struct testnet_node *node,
                          struct buf *why) {
@@ -182,7 +186,7 @@ static enum err add_seed(struct genesis *genesis, const struct testnet *net, con
 static enum err add_seeds(struct genesis *genesis, const struct testnet *net, struct buf *why) {
     enum err err = OK;
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
-        if (net->nodes[i].role == TESTNET_VALIDATOR) {
+        if (is_seed(&net->nodes[i])) {
             err = add_seed(genesis, net, &net->nodes[i], why);
         }
     }
@@ -229,8 +233,7 @@ enum err testnet_generate(const struct testnet *net, const struct testnet_genera
     }
     for (size_t i = 0; err == OK && i < net->node_count; i++) {
         const struct testnet_node *node = &net->nodes[i];
-        err = node->role == TESTNET_VALIDATOR ? write_node(net, node, how, why)
-                                              : testnet_generate_node(net, node, how, why);
+        err = is_seed(node) ? write_node(net, node, how, why) : testnet_generate_node(net, node, how, why);
     }
     return err;
 }

@@ -253,8 +253,14 @@ static enum err make_plan(struct testnet *net, const struct up_options *options,
     const struct {
         enum testnet_role role;
         unsigned count;
-    } wanted[] = {
-        {TESTNET_VALIDATOR, options->validators}, {TESTNET_RELAY, options->relays}, {TESTNET_USER, options->users}};
+    } wanted[] = {{TESTNET_VALIDATOR, options->validators},
+                  {TESTNET_BOOTSTRAP, options->bootstraps},
+                  {TESTNET_RELAY, options->relays},
+                  {TESTNET_USER, options->users}};
+    if (options->validators + options->bootstraps > GENESIS_SEEDS_MAX) {
+        return testnet_fail(why, ERR_INVALID, "validators and bootstrap nodes are seeds, of which there are at most %d",
+                            GENESIS_SEEDS_MAX);
+    }
     bool fits = true;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         for (unsigned k = 0; k < wanted[i].count; k++) {

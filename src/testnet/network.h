@@ -8,6 +8,7 @@
 struct up_options {
     const char *dir;
     unsigned validators;
+    unsigned bootstraps;
     unsigned relays;
     unsigned users;
     uint16_t base_port;

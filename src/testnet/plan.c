@@ -27,8 +27,10 @@ enum err testnet_fail(struct buf *why, enum err err, const char *format, ...) {
 }
 
 const char *testnet_role_text(enum testnet_role role) {
-    static const char *const texts[] = {
-        [TESTNET_VALIDATOR] = "validator", [TESTNET_RELAY] = "relay", [TESTNET_USER] = "user"};
+    static const char *const texts[] = {[TESTNET_VALIDATOR] = "validator",
+                                        [TESTNET_BOOTSTRAP] = "bootstrap",
+                                        [TESTNET_RELAY] = "relay",
+                                        [TESTNET_USER] = "user"};
     return texts[role];
 }
 

@@ -9,11 +9,11 @@
 #define TESTNET_NODES_MAX 512
 #define TESTNET_NAME_MAX 32
 
-// They are the seeds of genesis.
+// Validators and bootstrap nodes are the seeds of genesis.
 #define TESTNET_VALIDATORS_MAX GENESIS_SEEDS_MAX
 
 // Their numbers stand in network.json.
-enum testnet_role { TESTNET_VALIDATOR, TESTNET_RELAY, TESTNET_USER };
+enum testnet_role { TESTNET_VALIDATOR, TESTNET_BOOTSTRAP, TESTNET_RELAY, TESTNET_USER };
 
 struct testnet_node {
     char name[TESTNET_NAME_MAX + 1]; // "relay3"; its folder in DIR has the same name

@@ -1,26 +1,17 @@
-// Descriptors and directories as bytes. The signature of a directory is checked before its relays are read: only the
-// authority can make a node look at half a megabyte.
+// Directories and onion keys as bytes.
 #include "wire/directory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/kv.h"
-#include "wire/cell.h"
-#include "wire/message.h"
 
 #define FORMAT_VERSION 1
-#define SIGNATURE_BYTES 64
 #define HEAD_BYTES (1 + 32 + 4 + 8 + 4 + 1 + 2)
 #define RELAY_BYTES_MAX (32 + 32 + ADDRESS_BYTES_MAX + 1 + 4 + 1 + DIRECTORY_VALID_EPOCHS * 32)
-#define DIRECTORY_BYTES_MAX (HEAD_BYTES + DIRECTORY_RELAYS_MAX * RELAY_BYTES_MAX + SIGNATURE_BYTES)
+#define DIRECTORY_BYTES_MAX (HEAD_BYTES + DIRECTORY_RELAYS_MAX * RELAY_BYTES_MAX)
 
-_Static_assert(DIRECTORY_BYTES_MAX + 5 <= MESSAGE_BYTES_MAX_RELAY, "the largest directory is one message");
-_Static_assert(DIRECTORY_BYTES_MAX <= KV_VALUE_BYTES_MAX, "and one stored value");
 _Static_assert(DIRECTORY_RELAYS_MAX <= UINT16_MAX, "the count has two bytes");
-_Static_assert(1 + 32 + ADDRESS_BYTES_MAX + 8 + 1 + 4 + ONION_KEYS_AHEAD * 32 + SIGNATURE_BYTES <= DESCRIPTOR_BYTES_MAX,
-               "a descriptor has room");
 
 static bool key_present(const struct dh_public *key) {
     static const struct dh_public none = {{0}};
@@ -46,77 +37,6 @@ void onion_keys_read(struct reader *r, struct onion_keys *onion) {
     for (size_t i = 0; i < ONION_KEYS_AHEAD; i++)
         read_key(r, &onion->keys[i]);
 }
-
-// ---- descriptors ----
-
-#define DESCRIPTOR_DOMAIN "sotto descriptor 1"
-
-const char *descriptor_refusal_text(enum descriptor_refusal refusal) {
-    static const char *const texts[] = {
-        [DESCRIPTOR_TAKEN] = "taken",
-        [DESCRIPTOR_MALFORMED] = "malformed",
-        [DESCRIPTOR_BAD_SIGNATURE] = "not signed by this relay for this network",
-        [DESCRIPTOR_BAD_TIME] = "the relay's clock is wrong, or the descriptor is older than the one held",
-        [DESCRIPTOR_FULL] = "the directory is full",
-        [DESCRIPTOR_WRONG_ROLE] = "the node asked is no directory authority",
-    };
-    return texts[refusal];
-}
-
-size_t descriptor_encode(uint8_t out[static DESCRIPTOR_BYTES_MAX], struct descriptor *descriptor,
-                         const struct network_id *network, const struct sign_secret *relay) {
-    struct writer w = writer_of(out, DESCRIPTOR_BYTES_MAX);
-    write_u8(&w, FORMAT_VERSION);
-    write_bytes(&w, descriptor->id.bytes, sizeof descriptor->id.bytes);
-    address_write(&w, &descriptor->address);
-    write_u64(&w, descriptor->published_ms);
-    write_u8(&w, descriptor->retiring);
-    onion_keys_write(&w, &descriptor->onion);
-    const struct span parts[] = {SPAN_OF(network->bytes), writer_span(&w)};
-    sign_parts(&descriptor->signature, relay, DESCRIPTOR_DOMAIN, parts, 2);
-    write_bytes(&w, descriptor->signature.bytes, sizeof descriptor->signature.bytes);
-    return w.n;
-}
-
-enum err descriptor_decode(struct descriptor *out, struct span bytes, const struct network_id *network) {
-    struct reader r = reader_of(bytes);
-    struct descriptor d = {0};
-    if (read_u8(&r) != FORMAT_VERSION)
-        return ERR_MALFORMED;
-    read_bytes(&r, d.id.bytes, sizeof d.id.bytes);
-    address_read(&r, &d.address);
-    d.published_ms = read_u64(&r);
-    d.retiring = read_bool(&r);
-    onion_keys_read(&r, &d.onion);
-    struct span signed_part = {bytes.p, bytes.n - r.n};
-    read_bytes(&r, d.signature.bytes, sizeof d.signature.bytes);
-    if (!reader_done(&r))
-        return ERR_MALFORMED;
-    struct sign_public relay;
-    memcpy(relay.bytes, d.id.bytes, sizeof relay.bytes);
-    const struct span parts[] = {SPAN_OF(network->bytes), signed_part};
-    enum err err = verify_parts(&d.signature, &relay, DESCRIPTOR_DOMAIN, parts, 2);
-    if (err == OK)
-        *out = d;
-    return err;
-}
-
-size_t descriptor_status_encode(uint8_t out[static 2], enum descriptor_refusal refusal) {
-    out[0] = MESSAGE_DESCRIPTOR_STATUS;
-    out[1] = (uint8_t)refusal;
-    return 2;
-}
-
-enum err descriptor_status_decode(enum descriptor_refusal *refusal, struct span message) {
-    if (message.n != 2 || message.p[0] != MESSAGE_DESCRIPTOR_STATUS || message.p[1] > DESCRIPTOR_WRONG_ROLE)
-        return ERR_MALFORMED;
-    *refusal = (enum descriptor_refusal)message.p[1];
-    return OK;
-}
-
-// ---- directories ----
-
-#define DIRECTORY_DOMAIN "sotto directory 1"
 
 // The relay's keys that a directory of `epoch` lists: those from `epoch` on without a gap.
 static size_t keys_listed(const struct onion_keys *onion, uint32_t epoch, const struct dh_public **first) {
@@ -144,7 +64,7 @@ static void write_relay(struct writer *w, const struct directory_relay *relay, u
         write_bytes(w, keys[i].bytes, sizeof keys[i].bytes);
 }
 
-void directory_write_body(struct buf *out, const struct directory *directory) {
+void directory_encode(struct buf *out, const struct directory *directory) {
     ASSERT(directory->relay_count <= DIRECTORY_RELAYS_MAX && directory->changed_epoch <= directory->epoch);
     size_t before = out->n, capacity = HEAD_BYTES + directory->relay_count * RELAY_BYTES_MAX;
     struct writer w = writer_of(buf_extend(out, capacity), capacity);
@@ -160,15 +80,6 @@ void directory_write_body(struct buf *out, const struct directory *directory) {
         write_relay(&w, &directory->relays[i], directory->epoch);
     }
     out->n = before + w.n;
-}
-
-void directory_sign(struct directory *directory, const struct sign_secret *authority) {
-    struct signature signature;
-    buf_clear(&directory->bytes);
-    directory_write_body(&directory->bytes, directory);
-    const struct span signed_part = buf_span(&directory->bytes);
-    sign_parts(&signature, authority, DIRECTORY_DOMAIN, &signed_part, 1);
-    buf_append(&directory->bytes, SPAN_OF(signature.bytes));
 }
 
 static void read_relay(struct reader *r, struct directory_relay *relay, uint32_t epoch) {
@@ -204,8 +115,8 @@ static void read_directory(struct reader *r, struct directory *d) {
     }
 }
 
-enum err directory_read_body(struct directory **out, struct span bytes, const struct network_id *network) {
-    if (bytes.n < HEAD_BYTES || bytes.n > DIRECTORY_BYTES_MAX - SIGNATURE_BYTES || bytes.p[0] != FORMAT_VERSION)
+enum err directory_decode(struct directory **out, struct span bytes, const struct network_id *network) {
+    if (bytes.n < HEAD_BYTES || bytes.n > DIRECTORY_BYTES_MAX || bytes.p[0] != FORMAT_VERSION)
         return ERR_MALFORMED;
     if (memcmp(bytes.p + 1, network->bytes, sizeof network->bytes) != 0)
         return ERR_NETWORK;
@@ -221,22 +132,6 @@ enum err directory_read_body(struct directory **out, struct span bytes, const st
     buf_append(&d->bytes, bytes);
     *out = d;
     return OK;
-}
-
-enum err directory_decode(struct directory **out, struct span bytes, const struct genesis *genesis) {
-    if (bytes.n < HEAD_BYTES + SIGNATURE_BYTES || bytes.n > DIRECTORY_BYTES_MAX || bytes.p[0] != FORMAT_VERSION)
-        return ERR_MALFORMED;
-    if (memcmp(bytes.p + 1, genesis->network.bytes, sizeof genesis->network.bytes) != 0)
-        return ERR_NETWORK;
-    struct span signed_part = {bytes.p, bytes.n - SIGNATURE_BYTES};
-    struct signature signature;
-    memcpy(signature.bytes, bytes.p + signed_part.n, sizeof signature.bytes);
-    enum err err = verify_parts(&signature, &genesis->authority, DIRECTORY_DOMAIN, &signed_part, 1);
-    if (err == OK)
-        err = directory_read_body(out, signed_part, &genesis->network);
-    if (err == OK)
-        buf_append(&(*out)->bytes, SPAN_OF(signature.bytes));
-    return err;
 }
 
 struct directory *directory_ref(struct directory *directory) {

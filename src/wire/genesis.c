@@ -209,13 +209,6 @@ static void take_space(struct lines *t, struct span *value) {
     *value = (struct span){value->p + 1, value->n - 1};
 }
 
-static void key32(struct lines *t, const char *key, uint8_t out[static 32]) {
-    struct span value = value_of(t, key);
-    take_key(t, &value, out);
-    if (value.n > 0)
-        t->failed = true;
-}
-
 static void seed(struct lines *t, struct genesis_seed *out) {
     struct span value = value_of(t, "seed");
     char address[ADDRESS_TEXT_MAX] = {0};
@@ -329,9 +322,7 @@ static void read_all(struct lines *t, struct genesis *genesis) {
     GENESIS_NUMBERS(READ_NUMBER)
 #undef READ_NUMBER
     profile(t, genesis);
-    key32(t, "authority", genesis->authority.bytes);
-    if (next_is(t, "consensus"))
-        ledger_lines(t, &genesis->ledger);
+    ledger_lines(t, &genesis->ledger);
     seeds(t, genesis);
 }
 
@@ -437,8 +428,6 @@ static void put_seed(struct buf *out, const struct genesis_seed *seed_line) {
 }
 
 void genesis_format(struct buf *out, const struct genesis *genesis) {
-    char authority[65];
-    hex_encode(authority, SPAN_OF(genesis->authority.bytes));
     put_line(out, "sotto-genesis", "1");
     put_line(out, "name", genesis->name);
     put_line(out, "testnet", genesis->testnet ? "true" : "false");
@@ -446,9 +435,7 @@ void genesis_format(struct buf *out, const struct genesis *genesis) {
     GENESIS_NUMBERS(PUT_NUMBER)
 #undef PUT_NUMBER
     put_line(out, "profile", profile_text(genesis->profile));
-    put_line(out, "authority", authority);
-    if (genesis->ledger.validator_count > 0)
-        put_ledger(out, &genesis->ledger);
+    put_ledger(out, &genesis->ledger);
     for (size_t i = 0; i < genesis->seed_count; i++)
         put_seed(out, &genesis->seeds[i]);
 }

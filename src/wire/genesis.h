@@ -12,8 +12,7 @@
 //   stamp_bits 0
 //   tick_ms 10                    replication leaves in ticks of this length; 0: at once
 //   profile balanced
-//   authority <64 hex>            key that signs directories
-//   consensus poa                 from here to the last account: the ledger; all of it, or nothing of it
+//   consensus poa                 from here to the last account: the ledger
 //   block_ms 2000                 longest time between blocks; 0: no empty ones
 //   fee_min 1000
 //   relay_stake_min 1000000
@@ -80,7 +79,7 @@ struct ledger_genesis {
     uint64_t reward_pool;
     uint64_t reward_per_epoch;
     uint8_t samples;
-    size_t validator_count;                                      // 0: the network has no ledger
+    size_t validator_count;                                      // at least 1
     struct genesis_validator validators[GENESIS_VALIDATORS_MAX]; // sorted by key
     size_t account_count;
     struct genesis_account accounts[GENESIS_ACCOUNTS_MAX]; // sorted by id
@@ -98,7 +97,6 @@ struct genesis {
     uint8_t stamp_bits;
     uint32_t tick_ms;
     enum profile profile;
-    struct sign_public authority;
     struct ledger_genesis ledger;
     size_t seed_count;
     struct genesis_seed seeds[GENESIS_SEEDS_MAX];

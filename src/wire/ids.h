@@ -18,7 +18,7 @@ struct account_id {
 };
 
 struct placement_id {
-    uint8_t bytes[32]; // drawn by the directory's signer at registration
+    uint8_t bytes[32]; // drawn by the ledger at registration
 };
 
 struct mailbox_id {

@@ -11,14 +11,11 @@ enum message_kind {
     MESSAGE_PING = 2, // u64, echoed
     MESSAGE_PONG = 3,
     MESSAGE_GET_DIRECTORY = 4, // u32 epoch, 0: the newest
-    MESSAGE_DIRECTORY = 5,     // u32 epoch asked for; then the signed directory, or nothing: not held
+    MESSAGE_DIRECTORY = 5,     // u32 epoch asked for; then its bundle (ledger/bundle.h), or nothing: not held
     MESSAGE_GET_ADDRESSES = 6, // wire/address_record.h
     MESSAGE_ADDRESSES = 7,     // the answer; of relays and seeds unasked, too
     // A client to its entry.
     MESSAGE_HANDLES = 16, // u8 count (1..HANDLES_PER_LINK_MAX), handles: replaces those of this link
-    // A relay to the directory authority, and back.
-    MESSAGE_DESCRIPTOR = 24,        // a signed relay descriptor (wire/directory.h)
-    MESSAGE_DESCRIPTOR_STATUS = 25, // u8: 0 taken, else enum descriptor_refusal
     // Replica to replica: wire/replica.h, kinds 64 to 95.
     MESSAGE_REPLICA_FIRST = 64,
     MESSAGE_REPLICA_LAST = 95,

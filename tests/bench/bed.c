@@ -72,7 +72,7 @@ static void make_directory(struct bed *bed) {
     bool first = relay_id_compare(&bed->relay, &bed->own) < 0;
     list_relay(&bed->directory->relays[first ? 0 : 1], bed, &bed->relay, bed->relay_port);
     list_relay(&bed->directory->relays[first ? 1 : 0], bed, &bed->own, bed->own_port);
-    directory_write_body(&bed->directory->bytes, bed->directory);
+    directory_encode(&bed->directory->bytes, bed->directory);
     const struct bundle_plan plan = {.epoch = bed->directory->epoch,
                                      .directory = buf_span(&bed->directory->bytes),
                                      .height = 1,

@@ -74,8 +74,8 @@ class Reader:
 
 class Genesis:
     KEYS = ["name", "testnet", "genesis_ms", "epoch_ms", "replicas", "quorum", "min_relays", "item_lifetime_ms",
-            "stamp_bits", "tick_ms", "profile", "authority", "consensus", "block_ms", "fee_min", "relay_stake_min",
-            "validator_stake_min", "unbonding_ms", "slash_percent", "reward_pool", "reward_per_epoch", "samples"]
+            "stamp_bits", "tick_ms", "profile", "consensus", "block_ms", "fee_min", "relay_stake_min", "validator_stake_min",
+            "unbonding_ms", "slash_percent", "reward_pool", "reward_per_epoch", "samples"]
     LISTS = ["validator", "account", "seed"]
 
     def __init__(self, text):

@@ -1,8 +1,9 @@
-"""The directory from the ledger: four validators, seven relays and three users, and nobody who signs a directory."""
+"""The directory from the ledger: four validators, seven relays and three users; and a seed that only passes it on."""
 import os
+import shutil
 import unittest
 
-from network import Network, wait_until
+from network import PATIENCE_S, Network, sotto, wait_until
 
 RELAYS = 7
 
@@ -55,6 +56,23 @@ class DirectoryFromTheLedger(unittest.TestCase):
         for node in self.net.status()["nodes"]:
             with open(os.path.join(self.net.dir, node["name"], "log"), encoding="utf-8") as log:
                 self.assertNotIn("directory refused", log.read(), node["name"])
+
+
+class ASeedThatIsNoValidator(unittest.TestCase):
+    def test_newcomers_get_the_directory_from_it_while_the_validator_is_away(self):
+        with Network(relays=4, users=2, options=["--bootstraps", 1]) as net:
+            self.assertEqual(net.node("bootstrap1")["role"], "bootstrap")
+            net.send("before")
+            net.order("kill", "validator1")
+            net.order("kill", "user2")
+            shutil.rmtree(os.path.join(net.dir, "user2", "data"))
+            net.order("start", "user2", "--wait")  # knows nothing but genesis
+            self.assertEqual(net.node("user2")["directory_epoch"], net.node("bootstrap1")["directory_epoch"])
+            net.order("start", "validator1", "--wait")
+            begin = net.node("bootstrap1")["directory_epoch"]
+            wait_until(lambda: net.node("bootstrap1")["directory_epoch"] > begin, "it to follow the directory")
+            net.order("restart", "bootstrap1", "--wait")
+            sotto("testnet", "add", "--dir", net.dir, "--timeout", PATIENCE_S, "relay")  # registers itself in spite of it
 
 
 if __name__ == "__main__":

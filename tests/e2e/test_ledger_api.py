@@ -66,14 +66,14 @@ class LedgerNetwork:
         self.root = tempfile.mkdtemp(prefix="sotto-ledger-")
         self.base = free_base_port()
         self.processes = []
-        keys = {name: self.key(name) for name in ("authority.key", "rich.key", "poor.key", "operator.key")}
+        keys = {name: self.key(name) for name in ("rich.key", "poor.key", "operator.key")}
         self.rich, self.poor = keys["rich.key"], keys["poor.key"]
         identities = [self.make_folder(i, name) for i, name in enumerate(("validator", "follower"))]
         self.validator = self.key("validator/validator.key")
         with open(self.path("genesis.sotto"), "w", encoding="ascii") as file:
             file.write(f"sotto-genesis 1\nname test\ntestnet true\ngenesis_ms {int(time.time() * 1000) - 1000}\n"
                        "epoch_ms 60000\nreplicas 2\nquorum 2\nmin_relays 1\nitem_lifetime_ms 604800000\nstamp_bits 0\n"
-                       f"tick_ms 0\nprofile fast\nauthority {keys['authority.key']}\nconsensus poa\nblock_ms 0\n"
+                       f"tick_ms 0\nprofile fast\nconsensus poa\nblock_ms 0\n"
                        "fee_min 1000\nrelay_stake_min 1000000\nvalidator_stake_min 1000000\nunbonding_ms 10000\n"
                        "slash_percent 5\nreward_pool 0\nreward_per_epoch 0\nsamples 8\n"
                        f"validator {self.validator} {keys['operator.key']} 1\naccount {self.rich} 1000000000\n"

@@ -153,6 +153,26 @@ class AStartThatFails(unittest.TestCase):
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertIn("--validators 0: a number from 1 to 16 is wanted", result.stderr)
 
+    def test_more_seeds_than_a_genesis_names_are_refused(self):
+        net = Network(validators=14, options=["--bootstraps", 3])
+        result = net.up(check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("at most 16", result.stderr)
+        net.remove()
+
+    def test_a_genesis_of_another_form_is_named_with_its_line(self):
+        net = Network(relays=2, users=0)
+        net.up()
+        sotto("testnet", "down", "--dir", net.dir)
+        path = os.path.join(net.dir, "genesis.sotto")
+        text = net.genesis()
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text.replace("consensus poa\n", f"key {'0' * 64}\nconsensus poa\n"))
+        result = net.up(check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("genesis.sotto:13: not as a genesis file should be", result.stderr)
+        net.remove()
+
     def test_a_folder_without_a_network_says_how_to_make_one(self):
         result = sotto("testnet", "status", "--dir", "/nonexistent", check=False)
         self.assertEqual(result.returncode, 1)

@@ -18,6 +18,7 @@ def drawn(label, n=32):
     return hashlib.shake_256(b"sotto wire vectors " + label.encode()).digest(n)
 
 
+VALIDATORS = sorted(ed25519.public_of(drawn(f"validator {i}")).hex() for i in range(3))
 GENESIS = f"""sotto-genesis 1
 name vectors
 testnet true
@@ -30,7 +31,21 @@ item_lifetime_ms 604800000
 stamp_bits 8
 tick_ms 10
 profile balanced
-authority {ed25519.public_of(drawn("authority")).hex()}
+consensus poa
+block_ms 2000
+fee_min 1000
+relay_stake_min 1000000
+validator_stake_min 1000000
+unbonding_ms 1814400000
+slash_percent 5
+reward_pool 500000000
+reward_per_epoch 1000000
+samples 8
+validator {VALIDATORS[0]} {drawn("operator 0").hex()} 1
+validator {VALIDATORS[1]} {drawn("operator 1").hex()} 1
+validator {VALIDATORS[2]} {drawn("operator 1").hex()} 2
+account {"0a" * 32} 1
+account {"0b" * 32} {2**60 - 2 - 500000000}
 seed {ed25519.public_of(drawn("relay 0")).hex()} 127.0.0.1:7070
 seed {ed25519.public_of(drawn("relay 1")).hex()} [2001:db8::1]:65535
 """
@@ -99,7 +114,6 @@ def refused_messages():
     yield "a handle too few", o.u8(16) + o.u8(2) + drawn("handle", 16)
     yield "a ping of 9 bytes", o.ping(2, 1) + b"\0"
     yield "an epoch of 3 bytes", o.get_directory(1)[:-1]
-    yield "an unknown status", o.descriptor_status(6)
     yield "a question for addresses that says more", o.get_addresses() + b"\0"
     yield "addresses out of order", o.addresses(ADDRESS_RECORDS[::-1])
     yield "a relay's address twice", o.addresses(ADDRESS_RECORDS[:1] * 2)
@@ -122,14 +136,13 @@ def links():
         "ping": {"token": CLOCK, "message": o.ping(2, CLOCK).hex()},
         "pong": {"token": CLOCK, "message": o.ping(3, CLOCK).hex()},
         "get_directory": {"epoch": 5, "message": o.get_directory(5).hex()},
-        "directory": {"epoch": 5, "directory": b"signed".hex(), "message": o.directory_answer(5, b"signed").hex()},
-        "no_directory": {"epoch": 5, "directory": "", "message": o.directory_answer(5, b"").hex()},
+        "directory": {"epoch": 5, "bundle": b"bundle".hex(), "message": o.directory_answer(5, b"bundle").hex()},
+        "no_directory": {"epoch": 5, "bundle": "", "message": o.directory_answer(5, b"").hex()},
         "handles": {"handles": [handle.hex() for handle in some], "message": o.handles(some).hex()},
         "get_addresses": {"message": o.get_addresses().hex()},
         "addresses": {"records": [record.hex() for record in ADDRESS_RECORDS],
                       "message": o.addresses(ADDRESS_RECORDS).hex()},
         "no_addresses": {"records": [], "message": o.addresses([]).hex()},
-        "descriptor_status": {"status": 3, "message": o.descriptor_status(3).hex()},
         "refused": [{"why": why, "message": message.hex()} for why, message in refused_messages()],
     }
 
@@ -260,32 +273,13 @@ def relay(i):
 RELAYS = sorted((relay(i) for i in range(7)), key=lambda r: r["id"])
 
 
-def content(relays=None, **changed):
+def directory_of(relays=None, **changed):
     fields = {"epoch": EPOCH, "issued_ms": CLOCK, "changed_epoch": 6, "stamp_bits": 8, **changed}
-    return o.directory_content(NETWORK, relays=RELAYS if relays is None else relays, **fields)
+    return o.directory(NETWORK, relays=RELAYS if relays is None else relays, **fields)
 
 
 def shown(r):
     return {**r, "id": r["id"].hex(), "placement": r["placement"].hex(), "keys": [key.hex() for key in r["keys"]]}
-
-
-def descriptor_of(first_epoch=EPOCH, host=HOSTS[2], port=7072, retiring=False, keys=None):
-    keys = [drawn(f"onion 2 {j}") for j in range(4)] if keys is None else keys
-    return o.descriptor(RELAY_SEEDS[2], NETWORK, host, port, CLOCK, retiring, first_epoch, keys)
-
-
-def refused_descriptors():
-    good = descriptor_of()
-    for host in ("", "a b", "-a", "1.2.3", "256.1.1.1", "1:2", "::1%lo", "a" * 64):
-        yield f"host '{host}'", "malformed", descriptor_of(host=host)
-    yield "port 0", "malformed", descriptor_of(port=0)
-    yield "a key of zeros", "malformed", descriptor_of(keys=[drawn("a"), drawn("b"), drawn("c"), bytes(32)])
-    yield "cut short", "malformed", good[:-1]
-    yield "a byte behind it", "malformed", good + b"\0"
-    yield "another version", "malformed", b"\2" + good[1:]
-    yield "a changed byte", "signature", good[:60] + bytes([good[60] ^ 1]) + good[61:]
-    yield "another network's", "signature", o.descriptor(RELAY_SEEDS[2], bytes(32), HOSTS[2], 7072, CLOCK, False, EPOCH,
-                                                         [drawn(f"onion 2 {j}") for j in range(4)])
 
 
 def refused_address_records():
@@ -307,27 +301,22 @@ def changed_relay(**fields):
 
 
 def refused_directories():
-    seed = drawn("authority")
-    good = o.directory(seed, content())
-    malformed = {
-        "epoch 0": content([], epoch=0, changed_epoch=0),
-        "changed after its own epoch": content(changed_epoch=8),
-        "relays out of order": content(RELAYS[::-1]),
-        "a relay twice": content(RELAYS[:1] + RELAYS),
-        "a relay since an epoch to come": content(changed_relay(since_epoch=8)),
-        "four keys": content(changed_relay(keys=[drawn("k")] * 4)),
-        "a key of zeros": content(changed_relay(keys=[bytes(32)])),
-        "neither placed nor not": content(changed_relay(placed=2)),
-        "a bad host": content(changed_relay(host="a..b")),
-        "a byte behind the relays": content() + b"\0",
-        "cut short": content()[:-1],
-        "another version": b"\2" + content()[1:],
-    }
-    for why, bad in malformed.items():
-        yield why, "malformed", o.directory(seed, bad)
-    yield "another signer", "signature", o.directory(drawn("no authority"), content())
-    yield "a changed byte", "signature", good[:100] + bytes([good[100] ^ 1]) + good[101:]
-    yield "another network's", "network", o.directory(seed, content()[:1] + bytes(32) + content()[33:])
+    good = directory_of()
+    yield "epoch 0", "malformed", directory_of([], epoch=0, changed_epoch=0)
+    yield "changed after its own epoch", "malformed", directory_of(changed_epoch=8)
+    yield "relays out of order", "malformed", directory_of(RELAYS[::-1])
+    yield "a relay twice", "malformed", directory_of(RELAYS[:1] + RELAYS)
+    yield "a relay since an epoch to come", "malformed", directory_of(changed_relay(since_epoch=8))
+    yield "four keys", "malformed", directory_of(changed_relay(keys=[drawn("k")] * 4))
+    yield "a key of zeros", "malformed", directory_of(changed_relay(keys=[bytes(32)]))
+    yield "neither placed nor not", "malformed", directory_of(changed_relay(placed=2))
+    for host in ("", "a b", "a..b", "-a", "1.2.3", "256.1.1.1", "1:2", "::1%lo", "a" * 64):
+        yield f"host '{host}'", "malformed", directory_of(changed_relay(host=host))
+    yield "port 0", "malformed", directory_of(changed_relay(port=0))
+    yield "a byte behind the relays", "malformed", good + b"\0"
+    yield "cut short", "malformed", good[:-1]
+    yield "another version", "malformed", b"\2" + good[1:]
+    yield "another network's", "network", good[:1] + bytes(32) + good[33:]
 
 
 def placement_case(i):
@@ -346,23 +335,16 @@ def receipts_case():
 
 
 def directory():
-    keys = [drawn(f"onion 2 {j}") for j in range(4)]
-    seed = drawn("authority")
     return {
-        "genesis": GENESIS, "authority_seed": seed.hex(),
-        "descriptor": {"relay_seed": RELAY_SEEDS[2].hex(), "id": RELAY_IDS[2].hex(), "host": HOSTS[2], "port": 7072,
-                       "published_ms": CLOCK, "retiring": True, "first_epoch": EPOCH, "keys": [k.hex() for k in keys],
-                       "bytes": descriptor_of(retiring=True).hex()},
+        "genesis": GENESIS,
         "directory": {"epoch": EPOCH, "issued_ms": CLOCK, "changed_epoch": 6, "stamp_bits": 8,
-                      "relays": [shown(r) for r in RELAYS], "bytes": o.directory(seed, content()).hex()},
-        "empty": o.directory(seed, content([])).hex(),
+                      "relays": [shown(r) for r in RELAYS], "bytes": directory_of().hex()},
+        "empty": directory_of([]).hex(),
         "address_record": {"relay_seed": RELAY_SEEDS[2].hex(), "id": RELAY_IDS[2].hex(), "signed_ms": CLOCK,
                            "host": HOSTS[1], "port": 7073,
                            "bytes": o.address_record(RELAY_SEEDS[2], NETWORK, HOSTS[1], 7073, CLOCK).hex()},
         "placements": [placement_case(i) for i in range(5)],
         "receipts": receipts_case(),
-        "refused_descriptors": [{"why": why, "error": error, "bytes": data.hex()}
-                                for why, error, data in refused_descriptors()],
         "refused_address_records": [{"why": why, "error": error, "bytes": data.hex()}
                                     for why, error, data in refused_address_records()],
         "refused_directories": [{"why": why, "error": error, "bytes": data.hex()}
@@ -372,86 +354,58 @@ def directory():
 
 # ---- genesis ----
 
-def replaced(number, line):
-    lines = GENESIS.splitlines(keepends=True)
-    lines[number - 1] = line
-    return "".join(lines)
-
-
-LEDGER_KEYS = sorted(ed25519.public_of(drawn(f"validator {i}")).hex() for i in range(3))
-LEDGER_LINES = f"""consensus poa
-block_ms 2000
-fee_min 1000
-relay_stake_min 1000000
-validator_stake_min 1000000
-unbonding_ms 1814400000
-slash_percent 5
-reward_pool 500000000
-reward_per_epoch 1000000
-samples 8
-validator {LEDGER_KEYS[0]} {drawn("operator 0").hex()} 1
-validator {LEDGER_KEYS[1]} {drawn("operator 1").hex()} 1
-validator {LEDGER_KEYS[2]} {drawn("operator 1").hex()} 2
-account {"0a" * 32} 1
-account {"0b" * 32} {2**60 - 2 - 500000000}
-""".splitlines(keepends=True)
-
-
+LINES = GENESIS.splitlines(keepends=True)
 # With pos the last validator, whose operator is another's, too, has one of its own.
-STAKED_LINE = (26, f"validator {LEDGER_KEYS[2]} {drawn('operator 2').hex()} 2\n")
+STAKED_LINE = (25, f"validator {VALIDATORS[2]} {drawn('operator 2').hex()} 2\n")
 
 
-def with_ledger(*replacements):
-    """The genesis with a ledger, some of its lines (by number in the whole text) replaced."""
-    lines = GENESIS.splitlines(keepends=True)
-    lines[13:13] = LEDGER_LINES
+def replaced(*replacements):
+    """The genesis with some of its lines (by number in the whole text) replaced."""
+    lines = list(LINES)
     for number, line in replacements:
         lines[number - 1] = line
     return "".join(lines)
 
 
-def refused_ledgers():
-    operator = drawn("operator 0").hex()
-    for number, line in ((14, "consensus pow\n"), (15, "block_ms 3600001\n"), (16, f"fee_min {2**60}\n"), (17, ""),
-                         (18, "validator_stake_min 0\n"), (19, "unbonding_ms 999\n"), (20, "slash_percent 101\n"),
-                         (22, f"reward_per_epoch {2**60}\n"), (23, "samples 0\n"), (23, "samples 65\n"),
-                         (24, f"validator {LEDGER_KEYS[0]} {operator} 0\n"), (24, f"validator {LEDGER_KEYS[0]} {operator}\n"),
-                         (24, f"validator {LEDGER_KEYS[0]} 1\n"), (25, LEDGER_LINES[10]),
-                         (25, f"validator {LEDGER_KEYS[1]} {operator} {2**60 - 1}\n"), (27, f"account {'0a' * 32} 0\n"),
-                         (28, f"account {'0a' * 32} 1\n"), (28, f"account {'0b' * 32} {2**60 - 1 - 500000000}\n")):
-        yield with_ledger((number, line)), number
-    yield with_ledger((24, ""), (25, ""), (26, "")), 24
-    yield with_ledger((14, "")), 14
-    yield with_ledger((14, "consensus pos\n"), STAKED_LINE), 28
-    yield with_ledger((14, "consensus pos\n")), 26
+def refused_lines():
+    key, operator = drawn("a key").hex(), drawn("operator 0").hex()
+    yield from ((1, "sotto-genesis 2\n"), (2, "name \n"), (2, "name two words\n"), (3, "testnet yes\n"), (4, "genesis_ms 01\n"),
+                (5, "epoch_ms 999\n"), (5, "\n"), (6, "replicas 4\n"), (6, "quorum 2\n"), (7, "quorum 1\n"),
+                (8, "min_relays 4097\n"), (9, "item_lifetime_ms 1209600001\n"), (10, "stamp_bits 41\n"), (11, "tick_ms -1\n"),
+                (12, "profile quick\n"))
+    yield from ((13, "consensus pow\n"), (13, ""), (13, f"key {key}\n"), (14, "block_ms 3600001\n"), (15, f"fee_min {2**60}\n"),
+                (16, ""), (17, "validator_stake_min 0\n"), (18, "unbonding_ms 999\n"), (19, "slash_percent 101\n"),
+                (21, f"reward_per_epoch {2**60}\n"), (22, "samples 0\n"), (22, "samples 65\n"))
+    yield from ((23, f"validator {VALIDATORS[0]} {operator} 0\n"), (23, f"validator {VALIDATORS[0]} {operator}\n"),
+                (23, f"validator {VALIDATORS[0]} 1\n"), (23, f"validator {VALIDATORS[0].upper()} {operator} 1\n"),
+                (23, f"validator {VALIDATORS[0][:-1]} {operator} 1\n"), (24, LINES[22]),
+                (24, f"validator {VALIDATORS[1]} {operator} {2**60 - 1}\n"), (26, f"account {'0a' * 32} 0\n"),
+                (27, f"account {'0a' * 32} 1\n"), (27, f"account {'0b' * 32} {2**60 - 1 - 500000000}\n"))
+    yield from ((28, f"seed {key}\n"), (28, f"seed {key} a:0\n"), (28, f"seed {key} ::1:7070\n"))
 
 
 def refused_genesis():
-    key = drawn("a key").hex()
-    for number, line in ((1, "sotto-genesis 2\n"), (2, "name \n"), (2, "name two words\n"), (3, "testnet yes\n"),
-                         (4, "genesis_ms 01\n"), (5, "epoch_ms 999\n"), (6, "replicas 4\n"), (7, "quorum 1\n"),
-                         (8, "min_relays 4097\n"), (9, "item_lifetime_ms 1209600001\n"), (10, "stamp_bits 41\n"),
-                         (11, "tick_ms -1\n"), (12, "profile quick\n"), (13, f"authority {key.upper()}\n"),
-                         (13, f"authority {key[:-1]}\n"), (14, f"seed {key}\n"), (14, f"seed {key} a:0\n"),
-                         (14, f"seed {key} ::1:7070\n"), (5, "\n"), (6, "quorum 2\n")):
-        yield replaced(number, line), number
+    for number, line in refused_lines():
+        yield replaced((number, line)), number
     yield GENESIS.replace("tick_ms 10\n", ""), 11
     yield GENESIS.replace("\n", "\r\n"), 1
-    yield GENESIS[:-1], 15
-    yield GENESIS + "\n", 16
-    yield replaced(6, "replicas 2\n").replace("quorum 2\n", "quorum 3\n"), 7
-    yield "".join(GENESIS.splitlines(keepends=True)[:13]), 14
-    yield from refused_ledgers()
+    yield GENESIS[:-1], 29
+    yield GENESIS + "\n", 30
+    yield replaced((6, "replicas 2\n"), (7, "quorum 3\n")), 7
+    yield "".join(LINES[:12] + LINES[27:]), 13
+    yield replaced((23, ""), (24, ""), (25, "")), 23
+    yield replaced((13, "consensus pos\n"), STAKED_LINE), 27
+    yield replaced((13, "consensus pos\n")), 25
+    yield "".join(LINES[:27]), 28
 
 
 def genesis():
-    mainnet = replaced(3, "testnet false\n").replace("[2001:db8::1]:65535", "relay.example:1")
+    mainnet = replaced((3, "testnet false\n")).replace("[2001:db8::1]:65535", "relay.example:1")
     least = GENESIS.replace("epoch_ms 60000", "epoch_ms 1000").replace("profile balanced", "profile fast")
-    staked = with_ledger((14, "consensus pos\n"), STAKED_LINE, (15, "block_ms 0\n"), (27, ""), (28, ""))
+    staked = replaced((13, "consensus pos\n"), (14, "block_ms 0\n"), STAKED_LINE, (26, ""), (27, ""))
     start = 1790000000000
     return {
-        "networks": [{"text": text, "network": o.network_of(text).hex()}
-                     for text in (GENESIS, mainnet, least, with_ledger(), staked)],
+        "networks": [{"text": text, "network": o.network_of(text).hex()} for text in (GENESIS, mainnet, least, staked)],
         "epochs": [{"wall_ms": start + ms, "epoch": epoch} for ms, epoch in (
             (-1, 0), (0, 1), (59999, 1), (60000, 2), (60000 * 99, 100), (60000 * 100 - 1, 100))],
         "refused": [{"text": text, "line": line} for text, line in refused_genesis()],

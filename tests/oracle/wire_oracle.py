@@ -64,8 +64,8 @@ def get_directory(epoch):
     return u8(4) + u32(epoch)
 
 
-def directory_answer(epoch, directory):
-    return u8(5) + u32(epoch) + directory
+def directory_answer(epoch, bundle):
+    return u8(5) + u32(epoch) + bundle
 
 
 def get_addresses():
@@ -78,10 +78,6 @@ def addresses(records):
 
 def handles(some):
     return u8(16) + counted(some)
-
-
-def descriptor_status(status):
-    return u8(25) + u8(status)
 
 
 # ---- mailbox.md ----
@@ -169,12 +165,6 @@ def address(host, port):
     return u8(len(host)) + host.encode() + u16(port)
 
 
-def descriptor(seed, network, host, port, published_ms, retiring, first_epoch, keys):
-    content = u8(1) + ed25519.public_of(seed) + address(host, port) + u64(published_ms) + u8(retiring)
-    content += u32(first_epoch) + b"".join(keys)
-    return content + sign(seed, "sotto descriptor 1", network, content)
-
-
 def address_record(seed, network, host, port, signed_ms, version=1):
     content = u8(version) + ed25519.public_of(seed) + u64(signed_ms) + address(host, port)
     return content + sign(seed, "sotto address 1", network, content)
@@ -185,13 +175,9 @@ def listed_relay(relay):
             u32(relay["since_epoch"]) + counted(relay["keys"]))
 
 
-def directory_content(network, epoch, issued_ms, changed_epoch, stamp_bits, relays):
+def directory(network, epoch, issued_ms, changed_epoch, stamp_bits, relays):
     head = u8(1) + network + u32(epoch) + u64(issued_ms) + u32(changed_epoch) + u8(stamp_bits) + u16(len(relays))
     return head + b"".join(listed_relay(relay) for relay in relays)
-
-
-def directory(seed, content):
-    return content + sign(seed, "sotto directory 1", content)
 
 
 def placement(relays, mailbox, replicas):

@@ -126,7 +126,7 @@ static void make_directory(struct host *host, struct buf *out, const struct rela
                                   .relay_count = 2,
                                   .relays = relays};
     struct buf body = {0}, bundle = {0};
-    directory_write_body(&body, &directory);
+    directory_encode(&body, &directory);
     const struct bundle_plan plan = {
         .epoch = 1, .directory = buf_span(&body), .height = 9, .time_ms = host->now.wall_ms, .signers = 1};
     bundle_make(&bundle, &host->committee, &plan);

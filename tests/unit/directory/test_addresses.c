@@ -16,7 +16,7 @@ static void in_epoch(struct fixture *f, uint32_t epoch) {
     directory_unref(f->directory);
     world_at(&f->world, epoch, EPOCH_MS / 2);
     world_directory(&f->world, &bytes, epoch);
-    assert_int_equal(directory_decode(&f->directory, buf_span(&bytes), &f->world.genesis), OK);
+    assert_int_equal(directory_decode(&f->directory, buf_span(&bytes), &f->world.genesis.network), OK);
     buf_free(&bytes);
     addresses_directory_changed(f->addresses, f->directory);
 }

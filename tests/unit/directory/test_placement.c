@@ -7,7 +7,7 @@ static struct directory *directory_of(struct world *world, uint32_t epoch) {
     struct buf bytes = {0};
     struct directory *directory;
     world_directory(world, &bytes, epoch);
-    assert_int_equal(directory_decode(&directory, buf_span(&bytes), &world->genesis), OK);
+    assert_int_equal(directory_decode(&directory, buf_span(&bytes), &world->genesis.network), OK);
     buf_free(&bytes);
     return directory;
 }

@@ -1,5 +1,5 @@
-// A network for tests of the directory: genesis, an authority's key, relays with their keys, and a node's step that is
-// written to its store.
+// A network for tests of the directory: genesis, relays with their keys, and a node's step that is written to its
+// store.
 #ifndef SOTTO_TESTS_DIRECTORY_WORLD_H
 #define SOTTO_TESTS_DIRECTORY_WORLD_H
 
@@ -29,7 +29,6 @@ struct relay {
 
 struct world {
     struct genesis genesis;
-    struct sign_secret authority_key;
     struct relay *relays;
     size_t relay_count;
     struct env env;
@@ -58,7 +57,6 @@ static inline void world_init(struct world *world, size_t relays, uint64_t seed)
     rng_init(&world->env.rng, seed_bytes);
     world->env.kv = kv_memory_new();
     world->step = (struct step){.env = &world->env, .batch = &world->batch, .jobs = &world->jobs};
-    sign_key_new(&world->authority_key, &world->genesis.authority, &world->env.rng);
     genesis_seal(&world->genesis);
     for (size_t i = 0; i < relays; i++) {
         struct sign_public public;
@@ -92,7 +90,7 @@ static int relay_order(const void *a, const void *b) {
     return relay_id_compare(&((const struct directory_relay *)a)->id, &((const struct directory_relay *)b)->id);
 }
 
-// A directory of all relays, as anybody receives it. The caller frees `bytes`.
+// A directory of all relays, without its proof. The caller frees `bytes`.
 static inline void world_directory(struct world *world, struct buf *bytes, uint32_t epoch) {
     struct directory d = {
         .network = world->genesis.network,
@@ -113,10 +111,8 @@ static inline void world_directory(struct world *world, struct buf *bytes, uint3
             relay->onion.keys[j] = world->relays[i].onion;
     }
     qsort(d.relays, d.relay_count, sizeof *d.relays, relay_order);
-    directory_sign(&d, &world->authority_key);
     buf_clear(bytes);
-    buf_append(bytes, buf_span(&d.bytes));
-    buf_free(&d.bytes);
+    directory_encode(bytes, &d);
     free(d.relays);
 }
 

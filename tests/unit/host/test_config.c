@@ -48,13 +48,16 @@ static void write_genesis(const struct place *place, bool testnet) {
                               .item_lifetime_ms = 7 * DAY_MS,
                               .tick_ms = 10,
                               .profile = PROFILE_BALANCED,
+                              .ledger = {.validator_stake_min = 1,
+                                         .unbonding_ms = DAY_MS,
+                                         .samples = 1,
+                                         .validator_count = 1,
+                                         .validators = {{.key = {{1}}, .power = 1}}},
                               .seed_count = 1,
                               .seeds = {{.address = {.host = "127.0.0.1", .port = 7070}}}};
-    uint8_t seed[32] = {1};
+    uint8_t seed[32] = {2};
     struct sign_secret secret;
     struct sign_public public;
-    sign_key_from_seed(&secret, &genesis.authority, seed);
-    seed[0] = 2;
     sign_key_from_seed(&secret, &public, seed);
     memcpy(genesis.seeds[0].id.bytes, public.bytes, 32);
     struct buf text = {0};
@@ -185,8 +188,7 @@ static void a_list_and_a_text_with_commas_say_the_same(void **state) {
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         char text[1024];
         snprintf(text, sizeof text,
-                 "%s\ngenesis: genesis.sotto\nidentity: identity.key\nauthority_key: identity.key\n"
-                 "storage: memory\nlisten: 127.0.0.1:1\n",
+                 "%s\ngenesis: genesis.sotto\nidentity: identity.key\nstorage: memory\nlisten: 127.0.0.1:1\n",
                  forms[i]);
         loaded(place, text);
         assert_int_equal(place->config->node.roles, ROLE_RELAY | ROLE_BOOTSTRAP);
@@ -337,7 +339,7 @@ static void what_does_not_fit_together_is_refused(void **state) {
     refused(place, "genesis: genesis.sotto\n", "roles: missing");
     refused(place, "roles: relay\n", "genesis: the path");
     refused(place, "roles: relay\ngenesis: genesis.sotto\n", "identity: the path");
-    refused(place, "roles: bootstrap\ngenesis: genesis.sotto\nidentity: identity.key\n", "authority_key: the path");
+    refused(place, "roles: bootstrap\ngenesis: genesis.sotto\n", "identity: the path");
     refused(place, "roles: user\ngenesis: genesis.sotto\n", "account and passphrase_file");
     refused(place, "roles: relay\ngenesis: genesis.sotto\nidentity: identity.key\nlisten: 127.0.0.1:1\n", "data_dir");
     refused(place, "roles: relay\ngenesis: genesis.sotto\nidentity: identity.key\nstorage: memory\n",

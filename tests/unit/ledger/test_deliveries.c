@@ -58,7 +58,7 @@ static struct directory *directory_of(struct rig *rig, uint32_t epoch) {
     struct hash kept, hash;
     struct span bytes;
     if (state_directory_bytes(overlay, &bytes, epoch)) {
-        assert_int_equal(directory_read_body(&directory, bytes, &rig->genesis.network), OK);
+        assert_int_equal(directory_decode(&directory, bytes, &rig->genesis.network), OK);
         assert_true(state_directory_hash(overlay, &kept, epoch));
         state_directory_hash_of(&hash, bytes);
         assert_memory_equal(kept.bytes, hash.bytes, 32);

@@ -536,7 +536,7 @@ static void write_directory(struct rig *rig, struct buf *out, uint32_t epoch, st
                                   .relay_count = count,
                                   .relays = relays};
     buf_clear(out);
-    directory_write_body(out, &directory);
+    directory_encode(out, &directory);
 }
 
 // In the place of a directory the bundle that proves it.

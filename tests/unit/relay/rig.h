@@ -142,7 +142,7 @@ static inline void rig_announce(struct rig *rig, struct onion_keys *keys) {
     rig_apply(rig);
 }
 
-// The relay's own line in the directory, as a new descriptor would make it.
+// The relay's own line in the directory, as an update of its registration would make it.
 static inline void rig_publish(struct rig *rig) {
     struct onion_keys keys;
     rig_announce(rig, &keys);

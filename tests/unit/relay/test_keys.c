@@ -35,7 +35,7 @@ static void announced_keys_are_stored_synced_and_survive_a_restart(void **state)
     rig_free(&rig);
 }
 
-static void a_new_epoch_asks_for_a_new_descriptor(void **state) {
+static void a_new_epochs_keys_are_to_be_announced(void **state) {
     (void)state;
     struct rig rig;
     struct onion_keys before, after;
@@ -176,7 +176,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_epochs_of_keys_are_announced),
         cmocka_unit_test(announced_keys_are_stored_synced_and_survive_a_restart),
-        cmocka_unit_test(a_new_epoch_asks_for_a_new_descriptor),
+        cmocka_unit_test(a_new_epochs_keys_are_to_be_announced),
         cmocka_unit_test(a_key_is_accepted_from_a_sixth_before_to_a_sixth_after_its_epoch),
         cmocka_unit_test(a_key_whose_time_is_over_is_gone_from_the_store),
         cmocka_unit_test(an_unclean_restart_destroys_the_keys_in_use),

@@ -22,12 +22,27 @@ static const char *const good_lines[] = {
     "stamp_bits 0\n",
     "tick_ms 10\n",
     "profile balanced\n",
-    "authority " HEX_A "\n",
+    "consensus pos\n",
+    "block_ms 2000\n",
+    "fee_min 5\n",
+    "relay_stake_min 1000\n",
+    "validator_stake_min 1\n",
+    "unbonding_ms 60000\n",
+    "slash_percent 100\n",
+    "reward_pool 100\n",
+    "reward_per_epoch 10\n",
+    "samples 8\n",
+    "validator " HEX_B " " HEX_A " 3\n",
+    "validator " HEX_A " " HEX_B " 4\n",
+    "account " HEX_B " 20\n",
     "seed " HEX_B " 127.0.0.1:7070\n",
     "seed " HEX_A " [::1]:7071\n",
 };
 
 #define LINES (sizeof good_lines / sizeof *good_lines)
+#define VALIDATOR_LINE 23 // the first
+#define ACCOUNT_LINE 25
+#define SEED_LINE 26 // the first
 
 // The good text with line `at` (from 1; 0: none) replaced.
 static struct span text_with(struct buf *out, unsigned at, const char *line) {
@@ -35,6 +50,12 @@ static struct span text_with(struct buf *out, unsigned at, const char *line) {
     for (unsigned i = 0; i < LINES; i++)
         buf_append(out, span_of_text(i + 1 == at ? line : good_lines[i]));
     return buf_span(out);
+}
+
+// Appends the good lines from `first` to `last`.
+static void put_lines(struct buf *out, unsigned first, unsigned last) {
+    for (unsigned i = first; i <= last; i++)
+        buf_append(out, span_of_text(good_lines[i - 1]));
 }
 
 static void a_genesis_is_read_and_written_the_same(void **state) {
@@ -54,7 +75,16 @@ static void a_genesis_is_read_and_written_the_same(void **state) {
     assert_int_equal(g.stamp_bits, 0);
     assert_int_equal(g.tick_ms, 10);
     assert_int_equal(g.profile, PROFILE_BALANCED);
-    assert_int_equal(g.authority.bytes[31], 0xaa);
+    assert_int_equal(g.ledger.consensus, CONSENSUS_POS);
+    assert_int_equal(g.ledger.block_ms, 2000);
+    assert_int_equal(g.ledger.fee_min, 5);
+    assert_int_equal(g.ledger.slash_percent, 100);
+    assert_int_equal(g.ledger.samples, 8);
+    assert_int_equal(g.ledger.validator_count, 2);
+    assert_int_equal(g.ledger.validators[1].power, 4);
+    assert_int_equal(g.ledger.validators[0].operator.bytes[0], 0xaa);
+    assert_int_equal(g.ledger.account_count, 1);
+    assert_int_equal(g.ledger.accounts[0].grains, 20);
     assert_int_equal(g.seed_count, 2);
     assert_int_equal(g.seeds[0].id.bytes[1], 0x23);
     assert_string_equal(g.seeds[0].address.host, "127.0.0.1");
@@ -111,18 +141,25 @@ static void a_bad_line_is_named(void **state) {
         {11, "tick_ms 1001\n"},
         {12, "profile strong\n"},
         {12, "profile Fast\n"},
-        {13, "authority aa\n"},
-        {13, "authority " HEX_A "aa\n"},
-        {13, "authority AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"},
-        {14, "seed " HEX_B "\n"},
-        {14, "seed " HEX_B " 127.0.0.1\n"},
-        {14, "seed " HEX_B " ::1:80\n"},
-        {14, "seed " HEX_B "  127.0.0.1:80\n"},
-        {14, "seed " HEX_B " 127.0.0.1:080\n"},
-        {14, "seed " HEX_B " 127.0.0.1:80 \n"},
-        {15, "seed " HEX_A " [::1]:7071"},
-        {15, "seed " HEX_A " [::1]:7071\nextra 1\n"},
-        {15, "seed " HEX_A " [::1]:7071\n\n"},
+        {13, ""},
+        {13, "key " HEX_A "\nconsensus pos\n"},
+        {13, "consensus pow\n"},
+        {14, "block_ms 3600001\n"},
+        {22, "samples 65\n"},
+        {23, "validator " HEX_B " " HEX_A " 0\n"},
+        {23, "validator aa " HEX_A " 1\n"},
+        {23, "validator " HEX_B " AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA 1\n"},
+        {24, "validator " HEX_B " " HEX_A " 3\n"},
+        {25, "account " HEX_B " 0\n"},
+        {26, "seed " HEX_B "\n"},
+        {26, "seed " HEX_B " 127.0.0.1\n"},
+        {26, "seed " HEX_B " ::1:80\n"},
+        {26, "seed " HEX_B "  127.0.0.1:80\n"},
+        {26, "seed " HEX_B " 127.0.0.1:080\n"},
+        {26, "seed " HEX_B " 127.0.0.1:80 \n"},
+        {27, "seed " HEX_A " [::1]:7071"},
+        {27, "seed " HEX_A " [::1]:7071\nextra 1\n"},
+        {27, "seed " HEX_A " [::1]:7071\n\n"},
     };
     struct buf text = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -130,7 +167,9 @@ static void a_bad_line_is_named(void **state) {
         unsigned line = 0;
         if (genesis_parse(&g, text_with(&text, bad[i].at, bad[i].line), &line) != ERR_MALFORMED)
             fail_msg("taken: %s", bad[i].line);
-        unsigned expected = bad[i].at + (strchr(bad[i].line, '\n') != NULL && strchr(bad[i].line, '\n')[1] != '\0');
+        const char *end = strchr(bad[i].line, '\n');
+        bool is_followed = bad[i].at == LINES && end != NULL && end[1] != '\0'; // what follows is wrong
+        unsigned expected = bad[i].at + is_followed;
         if (line != expected)
             fail_msg("line %u named instead of %u: %s", line, expected, bad[i].line);
     }
@@ -175,77 +214,44 @@ static void seeds_are_one_to_sixteen(void **state) {
     unsigned line = 0;
     for (unsigned seeds = 0; seeds <= 17; seeds++) {
         buf_clear(&text);
-        for (unsigned i = 0; i < 13; i++)
-            buf_append(&text, span_of_text(good_lines[i]));
+        put_lines(&text, 1, SEED_LINE - 1);
         for (unsigned i = 0; i < seeds; i++)
-            buf_append(&text, span_of_text(good_lines[13]));
+            put_lines(&text, SEED_LINE, SEED_LINE);
         enum err expected = seeds >= 1 && seeds <= 16 ? OK : ERR_MALFORMED;
         assert_int_equal(genesis_parse(&g, buf_span(&text), &line), expected);
         if (expected == OK)
             assert_int_equal(g.seed_count, seeds);
         else
-            assert_int_equal(line, seeds == 0 ? 14 : 30);
+            assert_int_equal(line, SEED_LINE + (seeds == 0 ? 0 : 16));
     }
     buf_free(&text);
 }
 
-static const char *const ledger_lines[] = {
-    "consensus pos\n",
-    "block_ms 2000\n",
-    "fee_min 5\n",
-    "relay_stake_min 1000\n",
-    "validator_stake_min 1\n",
-    "unbonding_ms 60000\n",
-    "slash_percent 100\n",
-    "reward_pool 100\n",
-    "reward_per_epoch 10\n",
-    "samples 8\n",
-    "validator " HEX_B " " HEX_A " 3\n",
-    "validator " HEX_A " " HEX_B " 4\n",
-    "account " HEX_B " 20\n",
-};
-
-// The good text with the first `count` of the ledger's lines, behind the authority.
-static struct span text_with_ledger(struct buf *out, size_t count) {
-    buf_clear(out);
-    for (unsigned i = 0; i < LINES; i++) {
-        if (i == 13) {
-            for (size_t j = 0; j < count; j++)
-                buf_append(out, span_of_text(ledger_lines[j]));
-        }
-        buf_append(out, span_of_text(good_lines[i]));
-    }
-    return buf_span(out);
-}
-
-static void a_ledger_stands_in_a_genesis_whole_or_not_at_all(void **state) {
+static void a_genesis_without_a_validator_is_refused_and_one_without_accounts_is_not(void **state) {
     (void)state;
     struct buf text = {0};
-    struct buf back = {0};
     struct genesis g;
-    for (size_t count = 1; count <= 13; count++)
-        assert_int_equal(genesis_parse(&g, text_with_ledger(&text, count), NULL), count >= 11 ? OK : ERR_MALFORMED);
-    assert_int_equal(g.ledger.consensus, CONSENSUS_POS);
-    assert_int_equal(g.ledger.block_ms, 2000);
-    assert_int_equal(g.ledger.fee_min, 5);
-    assert_int_equal(g.ledger.slash_percent, 100);
-    assert_int_equal(g.ledger.samples, 8);
-    assert_int_equal(g.ledger.validator_count, 2);
-    assert_int_equal(g.ledger.validators[1].power, 4);
-    assert_int_equal(g.ledger.validators[0].operator.bytes[0], 0xaa);
-    assert_int_equal(g.ledger.account_count, 1);
-    assert_int_equal(g.ledger.accounts[0].grains, 20);
+    unsigned line = 0;
+    put_lines(&text, 1, VALIDATOR_LINE - 1);
+    put_lines(&text, ACCOUNT_LINE, LINES);
+    assert_int_equal(genesis_parse(&g, buf_span(&text), &line), ERR_MALFORMED);
+    assert_int_equal(line, VALIDATOR_LINE);
+    assert_int_equal(genesis_parse(&g, text_with(&text, ACCOUNT_LINE, ""), NULL), OK);
+    assert_int_equal(g.ledger.account_count, 0);
+    buf_free(&text);
+}
+
+static void all_grains_are_those_of_accounts_pool_and_stakes(void **state) {
+    (void)state;
+    struct buf text = {0};
+    struct genesis g;
+    assert_int_equal(genesis_parse(&g, text_with(&text, 0, NULL), NULL), OK);
     assert_int_equal(ledger_genesis_supply(&g.ledger), 100 + 3 + 4 + 20);
-    genesis_format(&back, &g);
-    assert_true(span_equal(buf_span(&text), buf_span(&back)));
     g.ledger.consensus = CONSENSUS_POA;
     assert_int_equal(ledger_genesis_supply(&g.ledger), 100 + 20);
     g.ledger.accounts[0].grains = GRAINS_MAX;
     assert_int_equal(ledger_genesis_supply(&g.ledger), UINT64_MAX);
-    assert_int_equal(genesis_parse(&g, text_with_ledger(&text, 0), NULL), OK);
-    assert_int_equal(g.ledger.validator_count, 0);
     buf_free(&text);
-    buf_free(&back);
 }
 
 static void authorities_may_share_an_operator_and_stakers_may_not(void **state) {
@@ -253,12 +259,12 @@ static void authorities_may_share_an_operator_and_stakers_may_not(void **state) 
     struct buf text = {0};
     struct genesis g;
     unsigned line = 0;
-    assert_int_equal(genesis_parse(&g, text_with_ledger(&text, 13), NULL), OK);
+    assert_int_equal(genesis_parse(&g, text_with(&text, 0, NULL), NULL), OK);
     g.ledger.validators[1].operator= g.ledger.validators[0].operator;
     buf_clear(&text);
     genesis_format(&text, &g);
     assert_int_equal(genesis_parse(&g, buf_span(&text), &line), ERR_MALFORMED);
-    assert_int_equal(line, 13 + 12);
+    assert_int_equal(line, VALIDATOR_LINE + 1);
     assert_int_equal(g.ledger.consensus, CONSENSUS_POS); // untouched
     g.ledger.consensus = CONSENSUS_POA;
     buf_clear(&text);
@@ -278,7 +284,7 @@ static void ledger_draw(struct ledger_genesis *ledger, struct rng *rng) {
         .validator_stake_min = 1 + rng_below(rng, 1000),
         .slash_percent = (uint8_t)rng_below(rng, 101),
         .samples = (uint8_t)(1 + rng_below(rng, 64)),
-        .validator_count = (size_t)rng_below(rng, GENESIS_VALIDATORS_MAX + 1),
+        .validator_count = 1 + (size_t)rng_below(rng, GENESIS_VALIDATORS_MAX),
         .account_count = (size_t)rng_below(rng, GENESIS_ACCOUNTS_MAX + 1),
     };
     for (size_t i = 0; i < ledger->validator_count; i++) {
@@ -303,19 +309,16 @@ static void validators_are_at_most_a_hundred(void **state) {
     unsigned line = 0;
     for (unsigned count = 100; count <= 101; count++) {
         buf_clear(&text);
-        for (unsigned i = 0; i < LINES; i++) {
-            for (unsigned j = 0; i == 13 && j < 10; j++)
-                buf_append(&text, span_of_text(ledger_lines[j]));
-            for (unsigned j = 0; i == 13 && j < count; j++) {
-                char validator[160];
-                snprintf(validator, sizeof validator, "validator %02x%.62s %02x%.62s 1\n", j, HEX_B, j, HEX_A);
-                buf_append(&text, span_of_text(validator));
-            }
-            buf_append(&text, span_of_text(good_lines[i]));
+        put_lines(&text, 1, VALIDATOR_LINE - 1);
+        for (unsigned i = 0; i < count; i++) {
+            char validator[160];
+            snprintf(validator, sizeof validator, "validator %02x%.62s %02x%.62s 1\n", i, HEX_B, i, HEX_A);
+            buf_append(&text, span_of_text(validator));
         }
+        put_lines(&text, ACCOUNT_LINE, LINES);
         assert_int_equal(genesis_parse(&g, buf_span(&text), &line), count <= 100 ? OK : ERR_MALFORMED);
     }
-    assert_int_equal(line, 13 + 10 + 101);
+    assert_int_equal(line, VALIDATOR_LINE + 100);
     buf_free(&text);
 }
 
@@ -337,7 +340,6 @@ static void any_genesis_made_is_read_back(void **state) {
             .profile = rng_below(&rng, 2) == 0 ? PROFILE_FAST : PROFILE_BALANCED,
             .seed_count = 1 + (size_t)rng_below(&rng, GENESIS_SEEDS_MAX),
         };
-        rng_bytes(&rng, g.authority.bytes, sizeof g.authority.bytes);
         for (size_t i = 0; i < g.seed_count; i++) {
             rng_bytes(&rng, g.seeds[i].id.bytes, sizeof g.seeds[i].id.bytes);
             snprintf(g.seeds[i].address.host, sizeof g.seeds[i].address.host, "relay%u.example", rng_u32(&rng));
@@ -407,7 +409,8 @@ int main(void) {
         cmocka_unit_test(two_replicas_cannot_make_a_quorum_of_three),
         cmocka_unit_test(no_part_of_a_genesis_is_a_genesis_except_with_fewer_seeds),
         cmocka_unit_test(seeds_are_one_to_sixteen),
-        cmocka_unit_test(a_ledger_stands_in_a_genesis_whole_or_not_at_all),
+        cmocka_unit_test(a_genesis_without_a_validator_is_refused_and_one_without_accounts_is_not),
+        cmocka_unit_test(all_grains_are_those_of_accounts_pool_and_stakes),
         cmocka_unit_test(authorities_may_share_an_operator_and_stakers_may_not),
         cmocka_unit_test(validators_are_at_most_a_hundred),
         cmocka_unit_test(any_genesis_made_is_read_back),

@@ -106,25 +106,6 @@ static void a_directory_is_asked_for_and_answered(void **state) {
     buf_free(&message);
 }
 
-static bool takes_status(void *ctx, struct span bytes) {
-    return descriptor_status_decode(ctx, bytes) == OK;
-}
-
-static void a_descriptor_is_answered_with_a_known_status(void **state) {
-    (void)state;
-    uint8_t bytes[2];
-    enum descriptor_refusal refusal = DESCRIPTOR_TAKEN;
-    for (unsigned value = 0; value < 256; value++) {
-        bytes[0] = MESSAGE_DESCRIPTOR_STATUS;
-        bytes[1] = (uint8_t)value;
-        assert_int_equal(takes_status(&refusal, SPAN_OF(bytes)), value <= DESCRIPTOR_WRONG_ROLE);
-    }
-    assert_int_equal(descriptor_status_encode(bytes, DESCRIPTOR_FULL), 2);
-    assert_int_equal(descriptor_status_decode(&refusal, SPAN_OF(bytes)), OK);
-    assert_int_equal(refusal, DESCRIPTOR_FULL);
-    takes_exactly(&(struct parser){takes_status, &refusal}, SPAN_OF(bytes));
-}
-
 static void a_message_of_another_kind_is_refused(void **state) {
     (void)state;
     uint8_t bytes[HELLO_BYTES] = {0};
@@ -138,8 +119,6 @@ static void a_message_of_another_kind_is_refused(void **state) {
         assert_int_equal(takes_handles(NULL, span_of(bytes, 18)), kind == MESSAGE_HANDLES);
         assert_int_equal(takes_ping(&token, span_of(bytes, 9)), kind == MESSAGE_PING || kind == MESSAGE_PONG);
         assert_int_equal(takes_get_directory(&epoch, span_of(bytes, 5)), kind == MESSAGE_GET_DIRECTORY);
-        enum descriptor_refusal refusal;
-        assert_int_equal(takes_status(&refusal, span_of(bytes, 2)), kind == MESSAGE_DESCRIPTOR_STATUS);
     }
 }
 
@@ -150,7 +129,6 @@ int main(void) {
         cmocka_unit_test(no_handles_or_too_many_are_refused),
         cmocka_unit_test(pings_and_pongs_carry_their_token),
         cmocka_unit_test(a_directory_is_asked_for_and_answered),
-        cmocka_unit_test(a_descriptor_is_answered_with_a_known_status),
         cmocka_unit_test(a_message_of_another_kind_is_refused),
     };
     return cmocka_run_group_tests_name("messages", tests, codec_setup, NULL);

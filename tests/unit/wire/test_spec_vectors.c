@@ -92,12 +92,12 @@ static void check_hello(const json_t *one) {
 }
 
 static void check_directory_answer(const json_t *one) {
-    struct buf directory = json_hex(one, "directory");
+    struct buf bundle = json_hex(one, "bundle");
     struct buf message = {0};
-    directory_message_encode(&message, (uint32_t)number(one, "epoch"), buf_span(&directory));
+    directory_message_encode(&message, (uint32_t)number(one, "epoch"), buf_span(&bundle));
     bytes_are(buf_span(&message), one, "message");
     buf_free(&message);
-    buf_free(&directory);
+    buf_free(&bundle);
 }
 
 static void check_handles(const json_t *one) {
@@ -150,12 +150,11 @@ static bool taken_by_any(struct span message) {
     size_t count;
     uint64_t token;
     uint32_t epoch;
-    struct span directory;
-    enum descriptor_refusal refusal;
+    struct span bundle;
     return hello_decode(&hello, message) == OK || handles_decode(handles, &count, message) == OK ||
            ping_decode(&token, message) == OK || get_directory_decode(&epoch, message) == OK ||
-           directory_message_decode(&epoch, &directory, message) == OK || get_addresses_decode(message) == OK ||
-           takes_addresses(message) || descriptor_status_decode(&refusal, message) == OK;
+           directory_message_decode(&epoch, &bundle, message) == OK || get_addresses_decode(message) == OK ||
+           takes_addresses(message);
 }
 
 static void link_messages_are_those_of_the_specification(void **state) {
@@ -168,9 +167,6 @@ static void link_messages_are_those_of_the_specification(void **state) {
     bytes_are(span_of(bytes, ping_encode(bytes, MESSAGE_PONG, number(one, "token"))), one, "message");
     one = json_object_get(file, "get_directory");
     bytes_are(span_of(bytes, get_directory_encode(bytes, (uint32_t)number(one, "epoch"))), one, "message");
-    one = json_object_get(file, "descriptor_status");
-    bytes_are(span_of(bytes, descriptor_status_encode(bytes, (enum descriptor_refusal)number(one, "status"))), one,
-              "message");
     check_hello(json_object_get(file, "hello"));
     check_directory_answer(json_object_get(file, "directory"));
     check_directory_answer(json_object_get(file, "no_directory"));
@@ -385,13 +381,6 @@ static void replies_are_those_of_the_specification(void **state) {
 
 // ---- directory ----
 
-static void sign_key_load(struct sign_secret *secret, const json_t *object, const char *key) {
-    uint8_t seed[32];
-    struct sign_public public;
-    json_hex_into(seed, 32, object, key);
-    sign_key_from_seed(secret, &public, seed);
-}
-
 static void genesis_load(struct genesis *genesis, const json_t *file) {
     assert_int_equal(genesis_parse(genesis, span_of_text(json_text(file, "genesis")), NULL), OK);
 }
@@ -401,32 +390,10 @@ static void address_load(struct address *address, const json_t *object) {
     snprintf(address->host, sizeof address->host, "%s", json_text(object, "host"));
 }
 
-static size_t keys_load(struct dh_public *keys, const json_t *object) {
+static void keys_load(struct dh_public *keys, const json_t *object) {
     const json_t *list = json_object_get(object, "keys");
     for (size_t i = 0; i < json_array_size(list); i++)
         assert_int_equal(hex_decode(keys[i].bytes, 32, json_string_value(json_array_get(list, i))), OK);
-    return json_array_size(list);
-}
-
-static void a_descriptor_is_that_of_the_specification(void **state) {
-    (void)state;
-    json_t *file = spec_vectors_load("directory.json");
-    const json_t *one = json_object_get(file, "descriptor");
-    struct genesis genesis;
-    struct sign_secret secret;
-    uint8_t bytes[DESCRIPTOR_BYTES_MAX];
-    struct descriptor d = {.published_ms = number(one, "published_ms"),
-                           .retiring = json_is_true(json_object_get(one, "retiring")),
-                           .onion.first_epoch = (uint32_t)number(one, "first_epoch")};
-    genesis_load(&genesis, file);
-    sign_key_load(&secret, one, "relay_seed");
-    json_hex_into(d.id.bytes, 32, one, "id");
-    address_load(&d.address, one);
-    assert_int_equal(keys_load(d.onion.keys, one), ONION_KEYS_AHEAD);
-    size_t n = descriptor_encode(bytes, &d, &genesis.network, &secret);
-    bytes_are(span_of(bytes, n), one, "bytes");
-    assert_int_equal(descriptor_decode(&d, span_of(bytes, n), &genesis.network), OK);
-    json_decref(file);
 }
 
 static void a_directory_is_that_of_the_specification(void **state) {
@@ -435,7 +402,6 @@ static void a_directory_is_that_of_the_specification(void **state) {
     const json_t *one = json_object_get(file, "directory");
     const json_t *list = json_object_get(one, "relays");
     struct genesis genesis;
-    struct sign_secret authority;
     struct directory_relay relays[16];
     struct directory d = {.epoch = (uint32_t)number(one, "epoch"),
                           .issued_ms = number(one, "issued_ms"),
@@ -445,7 +411,6 @@ static void a_directory_is_that_of_the_specification(void **state) {
                           .relays = relays};
     genesis_load(&genesis, file);
     d.network = genesis.network;
-    sign_key_load(&authority, file, "authority_seed");
     for (size_t i = 0; i < d.relay_count; i++) {
         const json_t *relay = json_array_get(list, i);
         relays[i] = (struct directory_relay){.placed = json_is_true(json_object_get(relay, "placed")),
@@ -456,16 +421,24 @@ static void a_directory_is_that_of_the_specification(void **state) {
         address_load(&relays[i].address, relay);
         keys_load(relays[i].onion.keys, relay);
     }
-    directory_sign(&d, &authority);
+    directory_encode(&d.bytes, &d);
     bytes_are(buf_span(&d.bytes), one, "bytes");
     struct directory *back;
-    assert_int_equal(directory_decode(&back, buf_span(&d.bytes), &genesis), OK);
+    assert_int_equal(directory_decode(&back, buf_span(&d.bytes), &genesis.network), OK);
     directory_unref(back);
     d.relay_count = 0;
-    directory_sign(&d, &authority);
+    buf_clear(&d.bytes);
+    directory_encode(&d.bytes, &d);
     bytes_are(buf_span(&d.bytes), file, "empty");
     buf_free(&d.bytes);
     json_decref(file);
+}
+
+static void sign_key_load(struct sign_secret *secret, const json_t *object, const char *key) {
+    uint8_t seed[32];
+    struct sign_public public;
+    json_hex_into(seed, 32, object, key);
+    sign_key_from_seed(secret, &public, seed);
 }
 
 static void an_address_record_is_that_of_the_specification(void **state) {
@@ -493,24 +466,17 @@ static enum err error_of(const json_t *one) {
     return json_text_is(one, "error", "network") ? ERR_NETWORK : ERR_AUTH;
 }
 
-static void bad_descriptors_and_directories_are_refused(void **state) {
+static void bad_directories_are_refused(void **state) {
     (void)state;
     json_t *file = spec_vectors_load("directory.json");
     struct genesis genesis;
     genesis_load(&genesis, file);
     size_t i;
     json_t *one;
-    json_array_foreach(json_object_get(file, "refused_descriptors"), i, one) {
-        struct buf bytes = json_hex(one, "bytes");
-        struct descriptor d;
-        if (descriptor_decode(&d, buf_span(&bytes), &genesis.network) != error_of(one))
-            fail_msg("descriptor: %s", json_text(one, "why"));
-        buf_free(&bytes);
-    }
     json_array_foreach(json_object_get(file, "refused_directories"), i, one) {
         struct buf bytes = json_hex(one, "bytes");
         struct directory *d;
-        if (directory_decode(&d, buf_span(&bytes), &genesis) != error_of(one))
+        if (directory_decode(&d, buf_span(&bytes), &genesis.network) != error_of(one))
             fail_msg("directory: %s", json_text(one, "why"));
         buf_free(&bytes);
     }
@@ -576,9 +542,8 @@ int main(void) {
         cmocka_unit_test(hashes_are_those_of_the_specification),
         cmocka_unit_test(operations_are_those_of_the_specification),
         cmocka_unit_test(replies_are_those_of_the_specification),
-        cmocka_unit_test(a_descriptor_is_that_of_the_specification),
         cmocka_unit_test(a_directory_is_that_of_the_specification),
-        cmocka_unit_test(bad_descriptors_and_directories_are_refused),
+        cmocka_unit_test(bad_directories_are_refused),
         cmocka_unit_test(an_address_record_is_that_of_the_specification),
         cmocka_unit_test(bad_address_records_are_refused),
         cmocka_unit_test(genesis_is_that_of_the_specification),
