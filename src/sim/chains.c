@@ -40,7 +40,7 @@ struct watch {
     uint64_t shown;          // the height in its store
     uint64_t told;           // as it has told others
     uint64_t said;           // the highest it has said something about
-    uint64_t forgotten;      // heights of which it may say something else than before: its disk was lost
+    uint64_t forgotten;      // what it said up to this height it has forgotten with its disk
     struct hash *state_root; // after each height that its store has shown; zeros: it was not seen
     size_t state_root_count;
 };
@@ -339,8 +339,6 @@ static void check_said(struct chains *chains, uint32_t machine, uint64_t height,
                        const struct block_id *value, uint32_t valid_round) {
     struct watch *watch = &chains->watches[machine];
     watch->said = height > watch->said ? height : watch->said;
-    if (height <= watch->forgotten)
-        return;
     uint8_t key[MAP_KEY_BYTES] = {0};
     uint8_t said[36];
     store_u32(key, machine);
@@ -393,8 +391,9 @@ void chains_heard(struct chains *chains, uint32_t machine, struct frame_reader *
 
 // ---- looking
 
-uint64_t chains_said_height(const struct chains *chains, uint32_t machine) {
-    return chains->watches[machine].said;
+bool chains_remembers(const struct chains *chains, uint32_t machine) {
+    const struct watch *watch = &chains->watches[machine];
+    return watch->said > watch->forgotten;
 }
 
 uint64_t chains_told_height(const struct chains *chains, uint32_t machine) {

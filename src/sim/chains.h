@@ -4,7 +4,7 @@
 //   one chain   the same block at a height on all of them, each block of the one before; no height left out
 //   decided     more than two thirds of the validators signed it, all of which belong to the set to the end
 //   final       a block that a validator has told others of is in its store from then on, unless it lost its disk
-//   one voice   no validator says two things for one slot, across its ends
+//   one voice   no validator says two things for one slot, across its ends and the loss of its disk
 //   state       after a height it is the same everywhere, and the next header's; no grain comes or goes
 //   once        no transaction is in two blocks, no nonce of a sender is used twice
 //
@@ -32,7 +32,8 @@ void chains_stepped(struct chains *chains, uint32_t machine, struct kv *kv, uint
 void chains_heard(struct chains *chains, uint32_t machine, struct frame_reader *reader, struct span bytes,
                   struct kv *kv, uint64_t now_ms);
 void chains_disk_lost(struct chains *chains, uint32_t machine);
-uint64_t chains_said_height(const struct chains *chains, uint32_t machine); // the highest it has voted at
+// Whether it has voted since it first started, or last lost its disk; until then it waits until it may.
+bool chains_remembers(const struct chains *chains, uint32_t machine);
 uint64_t chains_told_height(const struct chains *chains, uint32_t machine); // the highest others know it has
 uint64_t chains_height(const struct chains *chains, uint32_t machine);      // in its store
 uint64_t chains_highest(const struct chains *chains);

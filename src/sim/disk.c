@@ -94,16 +94,21 @@ static void drop_sync(struct disk *disk) {
     disk->syncing = NULL;
 }
 
-void disk_sync_end(struct disk *disk) {
-    ASSERT(disk->syncing != NULL);
+// The store's part of a sync is over.
+static void keep_store(struct disk *disk) {
     size_t count = entries_syncing(disk);
-    for (size_t i = 0; i < count; i++)
-        keep_log(disk, &disk->tail[i].log);
     kv_snapshot_release(disk->durable);
     disk->durable = disk->syncing;
     disk->syncing = NULL;
     drop_tail(disk, count);
     disk->synced = disk->sync_target;
+}
+
+void disk_sync_end(struct disk *disk) {
+    ASSERT(disk->syncing != NULL);
+    for (size_t i = 0; i < entries_syncing(disk); i++)
+        keep_log(disk, &disk->tail[i].log);
+    keep_store(disk);
 }
 
 // Of a sync under way the store's part may be over. Returns how many entries are in it then.
@@ -150,8 +155,12 @@ static void break_off_log(struct disk *disk, size_t count, struct rng *rng, bool
 }
 
 void disk_killed(struct disk *disk, struct rng *rng) {
-    break_off_log(disk, store_synced(disk, rng), rng, false);
-    drop_sync(disk);
+    size_t surely = store_synced(disk, rng);
+    break_off_log(disk, surely, rng, false);
+    if (surely > 0)
+        keep_store(disk);
+    else
+        drop_sync(disk);
 }
 
 size_t disk_power_lost(struct disk *disk, struct rng *rng) {

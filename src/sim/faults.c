@@ -128,8 +128,8 @@ static void clock_back(struct world *world, struct sim_event *event) {
 // what they remember of what they have signed.
 static bool validator_may_be_wrong(const struct world *world) {
     uint32_t wrong = 0;
-    for (size_t i = 0; i < world->config.validators; i++)
-        wrong += world->machines[i]->wall_error_ms != 0 || world->machines[i]->starts_anew ? 1 : 0;
+    for (uint32_t i = 0; i < world->config.validators; i++)
+        wrong += world->machines[i]->wall_error_ms != 0 || !chains_remembers(world->chains, i) ? 1 : 0;
     return 3 * (wrong + 1) < world->config.validators;
 }
 
@@ -170,10 +170,15 @@ static void lose_disk(struct world *world, struct machine *machine) {
     world_note(world, "disk lost", machine->index, 0, 0);
 }
 
+#define BEGUN 2 // blocks from which on a validator without memory can tell that the network has begun
+
+// OPERATOR.md, "A validator": its folder is emptied, and it is started again. One at a time.
 static void validator_loses_disk(struct world *world, struct machine *machine) {
-    if (!validator_may_be_wrong(world))
+    bool begun = true;
+    for (uint32_t i = 0; i < world->config.validators; i++)
+        begun = begun && chains_told_height(world->chains, i) >= BEGUN;
+    if (!begun || !validator_may_be_wrong(world))
         return;
-    machine->starts_anew = true;
     chains_disk_lost(world->chains, machine->index);
     lose_disk(world, machine);
 }
@@ -187,16 +192,6 @@ static void disk_lost(struct world *world) {
         check_disk_lost(&world->checker, machine->index, world->now_ms);
         lose_disk(world, machine);
     }
-}
-
-// OPERATOR.md, "A validator": its folder is emptied, and it starts when the others are past what it may have signed.
-bool faults_may_start(const struct world *world, const struct machine *machine) {
-    uint64_t said = machine->starts_anew ? chains_said_height(world->chains, machine->index) : 0;
-    for (uint32_t i = 0; machine->starts_anew && i < world->config.validators; i++) {
-        if (i != machine->index && chains_told_height(world->chains, i) <= said)
-            return false;
-    }
-    return true;
 }
 
 static uint32_t count_relays(const struct world *world) {
@@ -335,8 +330,7 @@ void faults_heal(struct world *world) {
         machine->wall_error_ms = 0;
         machine->disk_fails = false;
         machine->effects_left = 0;
-        if (faults_may_start(world, machine))
-            machine_start(world, machine); // else its operator still looks now and then
+        machine_start(world, machine);
         if (machine->full_until_ms > world->now_ms) {
             machine->full_until_ms = 0;
             machine_disk_space(world, machine);

@@ -54,14 +54,8 @@ static void end_process(struct world *world, struct machine *machine, bool power
         user_ended(machine);
 }
 
-#define LOOK_AGAIN_MS 500
-
 static void restart(struct world *world, struct sim_event *event) {
-    struct machine *machine = world->machines[event->a];
-    if (faults_may_start(world, machine))
-        machine_start(world, machine);
-    else
-        world_at(world, world->now_ms + LOOK_AGAIN_MS, "restart", restart)->a = event->a;
+    machine_start(world, world->machines[event->a]);
 }
 
 // Somebody starts it again: a supervisor soon, a person later.
@@ -364,7 +358,6 @@ void machine_start(struct world *world, struct machine *machine) {
     if (machine_runs(machine) || machine->gone)
         return;
     machine->incarnation++;
-    machine->starts_anew = false;
     world_note(world, "started", machine->index, machine->incarnation, 0);
     uint8_t seed[RNG_SEED_BYTES];
     rng_bytes(&world->rng_host, seed, sizeof seed);

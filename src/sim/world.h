@@ -47,7 +47,6 @@ struct machine {
     uint32_t incarnation; // counts starts and ends of the process
     bool gone;            // for good
     bool retiring;
-    bool starts_anew; // validator: with an empty disk, when the others are past what it may have signed
     struct effects effects;
     struct held_effect *held_first;
     struct held_effect *held_last;
@@ -153,12 +152,11 @@ void network_free(struct world *world);
 void intruder_visits(struct world *world, struct machine *machine);
 
 // faults.c
-void faults_begin(struct world *world);  // they strike from now on
-void faults_heal(struct world *world);   // everything is repaired and running
-void faults_stored(struct world *world); // a sender has just been told that its message is stored
-bool faults_may_start(const struct world *world, const struct machine *machine); // its operator would start it now
-uint32_t faults_not_recovered(const struct world *world);                        // the first that has not, or NOBODY
-uint32_t faults_not_deciding(const struct world *world); // the first validator that has decided nothing since healing
+void faults_begin(struct world *world);                   // they strike from now on
+void faults_heal(struct world *world);                    // everything is repaired and running
+void faults_stored(struct world *world);                  // a sender has just been told that its message is stored
+uint32_t faults_not_recovered(const struct world *world); // the first that has not, or NOBODY
+uint32_t faults_not_deciding(const struct world *world);  // the first validator that has decided nothing since healing
 
 // users.c
 void users_add(struct world *world, struct machine *machine);

@@ -231,6 +231,8 @@ static void a_step_in_the_log_is_in_the_store(void **state) {
         put(&disk, 1);
         append(&disk, 2, run % 2 == 0);
         disk_sync_begin(&disk);
+        if (run % 3 == 0)
+            disk_killed(&disk, &rng);
         disk_power_lost(&disk, &rng);
         struct span log = buf_span(&disk.log);
         bool told = log.n > 0 && log.p[log.n == 8 ? 0 : 8] == 2;
