@@ -14,12 +14,18 @@
 // The others decide a height a little before or after us: being behind by one is no reason to fetch it yet.
 #define PATIENCE_MS 300
 
+// Another machine with this node's key is no other validator.
+static bool has_own_key(const struct ledger *ledger, const struct peer *peer) {
+    return ledger->signer != NULL &&
+           memcmp(signer_key(ledger->signer)->bytes, peer->member.bytes, sizeof peer->member.bytes) == 0;
+}
+
 void sync_claims(const struct ledger *ledger, struct claim claims[static VALIDATORS_MAX]) {
     memset(claims, 0, VALIDATORS_MAX * sizeof(claims[0]));
     for (size_t i = 0; i < ledger->peer_count; i++) {
         const struct peer *peer = ledger->peers[i];
         int validator = peer->is_member && peer->has_status ? validator_set_find(&ledger->set, &peer->member) : -1;
-        if (validator < 0)
+        if (validator < 0 || has_own_key(ledger, peer))
             continue;
         claims[validator].made = true;
         if (peer->status.height > claims[validator].height)

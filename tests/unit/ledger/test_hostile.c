@@ -340,6 +340,22 @@ static void a_validator_that_was_voted_out_is_a_stranger_again(void **state) {
     world_free(world);
 }
 
+static void another_machine_with_the_own_key_is_no_other_validator(void **state) {
+    (void)state;
+    struct world *world = world_make(22, 4, 4);
+    struct machine *at = &world->machines[0];
+    machine_start(at);
+    for (size_t i = 0; i < 4; i++) {
+        struct stranger *stranger = stranger_join(at);
+        stranger_prove(stranger, &world->machines[i]); // the first with the key that the node has
+        say_status(stranger, 5);
+        assert_false(stranger->closed);
+    }
+    run_for(world, SECOND_MS);
+    assert_true(at->ledger->syncing);
+    world_free(world);
+}
+
 static void a_proof_for_another_link_is_refused(void **state) {
     (void)state;
     struct world *world = world_of_three_and_a_liar(13);
@@ -776,6 +792,7 @@ int main(void) {
         cmocka_unit_test(links_by_which_no_ledger_speaks_are_left_alone),
         cmocka_unit_test(membership_is_proved_once),
         cmocka_unit_test(a_validator_that_was_voted_out_is_a_stranger_again),
+        cmocka_unit_test(another_machine_with_the_own_key_is_no_other_validator),
         cmocka_unit_test(a_proof_for_another_link_is_refused),
         cmocka_unit_test(forged_prevotes_of_the_next_height_close_the_link),
         cmocka_unit_test(blocks_of_other_heights_are_not_held),
