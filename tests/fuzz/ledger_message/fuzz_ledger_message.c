@@ -114,9 +114,33 @@ static void light(struct span body) {
     free(in);
 }
 
+static void get_standing(struct span body) {
+    struct relay_id relay;
+    struct account_id operator;
+    uint8_t again[GET_STANDING_BYTES];
+    if (get_standing_decode(&relay, &operator, body) == OK)
+        must_be(body, again, get_standing_encode(again, &relay, &operator));
+}
+
+static void get_delivery(struct span body) {
+    struct relay_id relay;
+    uint32_t epoch;
+    uint8_t again[GET_DELIVERY_BYTES];
+    if (get_delivery_decode(&relay, &epoch, body) == OK)
+        must_be(body, again, get_delivery_encode(again, &relay, epoch));
+}
+
+static void delivery(struct span body) {
+    struct relay_delivery in;
+    uint8_t again[RELAY_DELIVERY_BYTES_MAX];
+    if (relay_delivery_decode(&in, body) == OK)
+        must_be(body, again, relay_delivery_encode(again, &in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const codecs[])(struct span body) = {status, get_height, get_span, found,     peers,
-                                                       member, submitted,  heard,    statement, light};
+    static void (*const codecs[])(struct span body) = {status,       get_height,   get_span, found,     peers,
+                                                       member,       submitted,    heard,    statement, light,
+                                                       get_standing, get_delivery, delivery};
     if (size > 0)
         codecs[data[0] % (sizeof(codecs) / sizeof(codecs[0]))](span_of(data + 1, size - 1));
     return 0;

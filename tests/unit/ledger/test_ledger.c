@@ -424,6 +424,92 @@ static void pruned_blocks_are_served_to_nobody(void **state) {
     world_free(world);
 }
 
+// ---- a relay asks what it has claimed
+
+struct claimant {
+    struct sign_secret secret;
+    struct relay_id id;
+};
+
+static void claimant_register(struct world *world, struct claimant *relay, uint64_t nonce) {
+    struct sign_public public;
+    struct tx_id id;
+    struct tx tx = {.network = world->genesis.network, .kind = TX_REGISTER_RELAY, .nonce = nonce};
+    struct tx_register_relay *body = &tx.register_relay;
+    sign_key_new(&relay->secret, &public, &world->rng);
+    memcpy(relay->id.bytes, public.bytes, sizeof public.bytes);
+    tx.sender = world->genesis.ledger.accounts[0].id;
+    body->relay = relay->id;
+    body->address = (struct address){"relay.example", 7070};
+    body->onion.first_epoch = 1;
+    memset(body->onion.keys, 7, sizeof body->onion.keys);
+    body->stake = world->genesis.ledger.relay_stake_min;
+    body->deposit = 1000;
+    tx_cosign(&tx, &relay->secret);
+    assert_int_equal(submit(&world->machines[0], &tx, &world->operator, & id), MEMPOOL_TAKEN);
+}
+
+static enum mempool_verdict claim(struct world *world, const struct claimant *relay, uint32_t epoch, uint32_t count) {
+    struct tx tx = {.kind = TX_DELIVERY_BATCH, .delivery_batch = {.epoch = epoch, .root = {{3}}, .count = count}};
+    struct tx_id id;
+    memcpy(tx.sender.bytes, relay->id.bytes, sizeof relay->id.bytes);
+    return submit(&world->machines[0], &tx, &relay->secret, &id);
+}
+
+static struct relay_delivery delivery_told(struct stranger *asker, const struct claimant *relay, uint32_t epoch) {
+    uint8_t body[GET_DELIVERY_BYTES];
+    struct relay_delivery told;
+    size_t answers = asker->frames[FRAME_DELIVERY];
+    get_delivery_encode(body, &relay->id, epoch);
+    stranger_say(asker, FRAME_GET_DELIVERY, SPAN_OF(body));
+    assert_int_equal(asker->frames[FRAME_DELIVERY], answers + 1);
+    assert_int_equal(relay_delivery_decode(&told, buf_span(&asker->last[FRAME_DELIVERY])), OK);
+    assert_int_equal(told.epoch, epoch);
+    return told;
+}
+
+static void a_relay_is_told_of_its_batch_from_its_wait_to_its_sample(void **state) {
+    (void)state;
+    struct world *world = world_make(16, 4, 4);
+    struct claimant relays[3], nobody = {.id = {{9}}};
+    world_start(world);
+    for (uint64_t i = 0; i < 3; i++)
+        claimant_register(world, &relays[i], i);
+    run_for(world, 61 * SECOND_MS); // the second epoch
+    struct stranger *asker = stranger_join(&world->machines[0]);
+    struct relay_delivery told = delivery_told(asker, &relays[0], 1);
+    assert_true(!told.has && told.nonce == 0 && told.next_nonce == 0);
+    assert_int_equal(claim(world, &relays[0], 1, 50), MEMPOOL_TAKEN);
+    told = delivery_told(asker, &relays[0], 1);
+    assert_true(!told.has && told.nonce == 0 && told.next_nonce == 1); // it waits
+    run_for(world, 10 * SECOND_MS);
+    told = delivery_told(asker, &relays[0], 1);
+    assert_true(told.has && told.nonce == 1 && told.next_nonce == 1);
+    assert_int_equal(told.record.count, 50);
+    assert_true(told.record.sampled_height > 0 && told.record.sample_count > 0 && told.record.opened == 0);
+    assert_false(delivery_told(asker, &relays[1], 1).has || delivery_told(asker, &relays[0], 2).has ||
+                 delivery_told(asker, &nobody, 1).has);
+    world_free(world);
+}
+
+static void questions_about_deliveries_are_whole_and_within_an_allowance(void **state) {
+    (void)state;
+    struct world *world = world_make(17, 4, 4);
+    uint8_t body[GET_DELIVERY_BYTES + 1] = {1};
+    world_start(world);
+    struct stranger *asker = stranger_join(&world->machines[0]);
+    for (size_t i = 0; i < 20000; i++)
+        stranger_say(asker, FRAME_GET_DELIVERY, span_of(body, GET_DELIVERY_BYTES));
+    assert_in_range(asker->frames[FRAME_DELIVERY], 1, 19999); // what is beyond is not answered
+    assert_false(asker->closed);
+    for (size_t n = 0; n < 2; n++) {
+        asker = stranger_join(&world->machines[0]);
+        stranger_say(asker, FRAME_GET_DELIVERY, span_of(body, GET_DELIVERY_BYTES - 1 + 2 * n));
+        assert_true(asker->closed);
+    }
+    world_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_validators_decide_blocks_and_agree),
@@ -447,6 +533,8 @@ int main(void) {
         cmocka_unit_test(one_too_many_who_waits_is_answered_at_once),
         cmocka_unit_test(light_clients_are_served_what_they_judge_by),
         cmocka_unit_test(pruned_blocks_are_served_to_nobody),
+        cmocka_unit_test(a_relay_is_told_of_its_batch_from_its_wait_to_its_sample),
+        cmocka_unit_test(questions_about_deliveries_are_whole_and_within_an_allowance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
