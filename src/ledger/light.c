@@ -113,9 +113,10 @@ static bool vouched_for(const struct light *light, const struct block_header *he
     return power_is_skip(trusted_power(light, certificate, validators), light->validators.total);
 }
 
-// A later block has a later time, and the next one names the trusted one as its parent.
+// A later block has a later time, and the next one names the trusted one as its parent. Genesis is no block: validators
+// that are up before its time decide blocks before it.
 static bool continues(const struct light *light, const struct block_header *header) {
-    return header->time_ms > light->header.time_ms &&
+    return (light->header.height == 0 || header->time_ms > light->header.time_ms) &&
            (!is_next(light, header) || block_id_equal(&header->parent, &light->id));
 }
 

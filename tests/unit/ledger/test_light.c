@@ -188,6 +188,19 @@ static void contradicting_headers_are_a_fork(void **state) {
     assert_true(block_id_equal(&rig.light.id, &first.id));
 }
 
+// Validators that are up earlier have decided blocks by then.
+static void a_block_before_the_time_of_genesis_is_no_fork(void **state) {
+    (void)state;
+    for (uint64_t height = 1; height <= 2; height++) {
+        struct rig rig;
+        rig_make(&rig, 4, CONSENSUS_POA, 11);
+        struct certified early = header_of(&rig.committee, &rig.committee, height, &nobody);
+        early.header.time_ms = GENESIS_MS - 10;
+        certify(&early, &rig.committee, 4);
+        assert_int_equal(light_take(&rig.light, &early), LIGHT_TAKEN);
+    }
+}
+
 static void strangers_cannot_feign_a_fork(void **state) {
     (void)state;
     struct rng rng = rng_of_seed(10017);
@@ -320,6 +333,7 @@ int main(void) {
         cmocka_unit_test(a_forged_set_is_refused),
         cmocka_unit_test(another_network_is_named),
         cmocka_unit_test(contradicting_headers_are_a_fork),
+        cmocka_unit_test(a_block_before_the_time_of_genesis_is_no_fork),
         cmocka_unit_test(strangers_cannot_feign_a_fork),
         cmocka_unit_test(clocks_bound_what_is_taken),
         cmocka_unit_test(authorities_are_trusted_without_limit),
