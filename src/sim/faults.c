@@ -51,6 +51,16 @@ static void kill_between_effects(struct world *world) {
         machine->effects_left = (uint32_t)draw_ms(world, 40);
 }
 
+// A relay comes back at another address.
+static void move_one(struct world *world) {
+    struct machine *machine = draw_machine(world, ROLE_RELAY);
+    if (machine == NULL)
+        return;
+    machine_kill(world, machine);
+    machine->config.address.port++;
+    world_note(world, "moves to port", machine->index, machine->config.address.port, 0);
+}
+
 static void power_off_one(struct world *world) {
     struct machine *machine = draw_machine(world, ANYBODY);
     if (machine != NULL)
@@ -270,6 +280,7 @@ static const struct fault_kind kinds[] = {
     {"lost-disk", MEAN(disk_lost_ms), disk_lost},
     {"join", MEAN(join_ms), join},
     {"retire", MEAN(retire_ms), retire},
+    {"move", MEAN(move_ms), move_one},
     {"intruder", MEAN(intruder_ms), intruder},
 };
 

@@ -64,6 +64,7 @@ static void draw_faults(struct sim_faults *faults, struct rng *rng) {
         .dropped = draw_share(rng, 3, 30000),
         .corrupted = draw_share(rng, 3, 10000),
     };
+    faults->move_ms = draw_mean(rng, rare, 6000);
 }
 
 void sim_config_draw(struct sim_config *config, uint64_t seed) {

@@ -25,6 +25,7 @@ struct sim_faults {
     uint64_t disk_lost_ms;   // a relay's disk is replaced by an empty one
     uint64_t join_ms;        // a new relay
     uint64_t retire_ms;      // a relay leaves for good
+    uint64_t move_ms;        // a process ends at once, and begins anew at another address
     uint64_t intruder_ms;    // a stranger talks nonsense to a relay
     uint32_t lost_disks_max; // relays that may lose their disks
     uint32_t clock_error_ms; // how far a clock jumps at most
@@ -65,7 +66,7 @@ void sim_config_draw(struct sim_config *config, uint64_t seed);
 void sim_config_quiet(struct sim_config *config, uint64_t seed);
 
 // Takes one kind of fault out, to find out which one it takes: kill effect power blackout pause partition break stall
-// slow clock full failing-write lost-disk join retire intruder ambush tampering. False: no such kind.
+// slow clock full failing-write lost-disk join retire move intruder ambush tampering. False: no such kind.
 bool sim_without(struct sim_config *config, const char *name);
 
 struct sim_result {

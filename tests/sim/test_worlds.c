@@ -60,6 +60,21 @@ static void in_a_quiet_world_everything_arrives(void **state) {
     }
 }
 
+// No directory of the whole run lists where they are.
+static void relays_that_move_in_the_middle_of_an_epoch_are_found(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct sim_config config;
+        struct sim_result result;
+        sim_config_quiet(&config, seed);
+        config.epoch_ms = HOUR_MS;
+        config.faults.move_ms = 1500;
+        run(&result, &config);
+        assert_true(result.crashes >= 5);
+        assert_int_equal(result.shown, config.users * config.messages);
+    }
+}
+
 // (virtual time, link, size) of every frame is the same, whatever is said. All is over within one epoch: at its end
 // relays claim their deliveries, and which of them the ledger wants to see is up to hashes of what was said.
 static void the_length_of_a_text_does_not_show_in_what_is_sent(void **state) {
@@ -87,6 +102,7 @@ int main(void) {
         cmocka_unit_test(the_same_seed_gives_the_same_run),
         cmocka_unit_test(another_seed_gives_another_run),
         cmocka_unit_test(in_a_quiet_world_everything_arrives),
+        cmocka_unit_test(relays_that_move_in_the_middle_of_an_epoch_are_found),
         cmocka_unit_test(the_length_of_a_text_does_not_show_in_what_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
