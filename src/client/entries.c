@@ -1,7 +1,7 @@
 // The entries: two relays drawn at random and kept, so that a client does not, sooner or later, enter by a bad one.
 //
-// One is replaced after 30 days, or once it has been out of reach for 24 h. While both are down, spares (up to two,
-// kept as long) carry the traffic, and the first two take over again when they are back.
+// One is replaced after 30 days, or once it has been out of reach for 24 h. While both are down or not in the
+// directory, spares (up to two, kept as long) carry the traffic, and the first two take over again when they are back.
 #include <string.h>
 
 #include "client/client_internal.h"
@@ -19,17 +19,21 @@ static struct entry *entry_find(struct client *client, const struct relay_id *re
     return NULL;
 }
 
+// One that has left the network may keep its link to us, but nobody passes on what comes over it.
+static bool is_listed(const struct client *client, const struct entry *entry) {
+    return client->current == NULL || directory_find(client->current, &entry->state.relay) != NULL;
+}
+
 bool entries_any_up(const struct client *client) {
     for (size_t i = 0; i < client->entry_count; i++)
-        if (client->entries[i].up)
+        if (client->entries[i].up && is_listed(client, &client->entries[i]))
             return true;
     return false;
 }
 
 // Up, or down for so short that it may be back at once.
 static bool is_expected(const struct client *client, const struct step *step, const struct entry *entry) {
-    return entry->up || (directory_find(client->current, &entry->state.relay) != NULL &&
-                         step->now.mono_ms < entry->changed_ms + ENTRY_SPARE_MS);
+    return is_listed(client, entry) && (entry->up || step->now.mono_ms < entry->changed_ms + ENTRY_SPARE_MS);
 }
 
 // The first two are; spares only while nothing is expected of both of these.
@@ -141,8 +145,7 @@ static bool spare_due(const struct client *client, const struct step *step) {
     bool any_listed = false;
     for (size_t i = 0; i < client->entry_count; i++) {
         const struct entry *entry = &client->entries[i];
-        bool listed = directory_find(client->current, &entry->state.relay) != NULL;
-        any_listed = any_listed || listed;
+        any_listed = any_listed || is_listed(client, entry);
         if (is_expected(client, step, entry))
             return false;
     }
@@ -155,7 +158,7 @@ static void hold_wanted(struct client *client, struct step *step) {
     for (size_t i = 0; i < client->entry_count; i++) {
         struct entry *entry = &client->entries[i];
         bool in_turn = wanted_at(client, step, i);
-        bool wanted = in_turn && directory_find(client->current, &entry->state.relay) != NULL;
+        bool wanted = in_turn && is_listed(client, entry);
         if (wanted && !entry->held) {
             entry->held = true;
             client->ports.hold(client->ports.ctx, step, &entry->state.relay, true);

@@ -132,6 +132,26 @@ static void a_spare_serves_while_both_entries_are_down_and_goes_when_one_is_back
     world_free(world);
 }
 
+// Their links stay up, but nobody passes on what comes over them.
+static void a_spare_serves_when_both_entries_have_left_the_network(void **state) {
+    (void)state;
+    struct world *world = world_make(33, 16, 2);
+    struct user *alice = &world->users[0], *bob = &world->users[1];
+    size_t entries[RELAYS_MAX];
+    world_start(world);
+    befriend(alice, "bob", bob, "alice");
+    held_entries(alice, entries);
+    for (size_t i = 0; i < 2; i++)
+        world->relays[entries[i]].gone = true;
+    world_next_epoch(world);
+    run_for(world, MINUTE_MS);
+    assert_true(client_ready(alice->client));
+    struct message_id id = send_ok(alice, "bob", "x");
+    run_for(world, 3 * MINUTE_MS);
+    assert_int_equal(state_of(alice, &id), MESSAGE_ACKNOWLEDGED);
+    world_free(world);
+}
+
 static void handles_are_fresh_for_every_connection(void **state) {
     (void)state;
     struct world *world = world_make(34, 16, 1);
@@ -203,6 +223,7 @@ int main(void) {
         cmocka_unit_test(an_entry_is_replaced_after_24_h_out_of_reach_and_not_before),
         cmocka_unit_test(entries_are_replaced_after_30_days),
         cmocka_unit_test(a_spare_serves_while_both_entries_are_down_and_goes_when_one_is_back),
+        cmocka_unit_test(a_spare_serves_when_both_entries_have_left_the_network),
         cmocka_unit_test(handles_are_fresh_for_every_connection),
         cmocka_unit_test(no_entry_holds_one_of_our_own_mailboxes),
         cmocka_unit_test(a_dead_relay_is_soon_avoided),

@@ -677,10 +677,11 @@ static struct directory *directory_make(const struct world *world, uint32_t epoc
     directory->epoch = epoch;
     directory->changed_epoch = 1;
     directory->references = 1;
-    directory->relay_count = world->relay_count;
     directory->relays = NEW_ARRAY(struct directory_relay, world->relay_count);
     for (size_t i = 0; i < world->relay_count; i++) {
-        struct directory_relay *relay = &directory->relays[i];
+        if (world->relays[i].gone)
+            continue;
+        struct directory_relay *relay = &directory->relays[directory->relay_count++];
         relay->id = world->relays[i].id;
         hash_bytes((struct hash *)&relay->placement, "test placement", SPAN_OF(relay->id.bytes));
         relay->placed = true;

@@ -69,6 +69,7 @@ struct fake_relay {
     struct relay_id id;
     struct sphinx_relay_key keys[KEY_EPOCHS]; // of epochs 1, 2, ...
     bool down;
+    bool gone; // in no directory from the next epoch on; it may still be up
     int64_t clock_offset_ms;
     uint64_t arrivals;
     size_t sub_count;
