@@ -7,6 +7,9 @@
 #include "base/assert.h"
 #include "base/time.h"
 
+// A client that was asked to send a text, and has not answered by then, never does.
+#define ASKED_MS (15 * SECOND_MS)
+
 // From a text's expiry until the last moment at which it may still appear: it was on its way, or its recipient's
 // machine was about to show it.
 #define EXPIRY_MARGIN_MS (5 * SECOND_MS)
@@ -118,9 +121,11 @@ static bool ended(const struct check_message *message) {
            message->state == MESSAGE_FAILED || !message->accepted;
 }
 
-bool check_settled(const struct checker *checker) {
+bool check_settled(const struct checker *checker, uint64_t now_ms) {
     for (size_t i = 0; i < checker->count; i++) {
         const struct check_message *message = &checker->messages[i];
+        if (!message->accepted && !message->refused && now_ms < message->sent_ms + ASKED_MS)
+            return false;
         // One that waits for an earlier one, which will not come any more, is acknowledged before it is shown.
         if (!ended(message) || (message->state == MESSAGE_ACKNOWLEDGED && !message->shown))
             return false;

@@ -66,7 +66,7 @@ void check_disk_lost(struct checker *checker, uint32_t machine, uint64_t now_ms)
 void check_bound(struct checker *checker, const char *what, uint32_t machine, uint64_t value, uint64_t bound,
                  uint64_t now_ms);
 // Whether everything that was sent has come to its end.
-bool check_settled(const struct checker *checker);
+bool check_settled(const struct checker *checker, uint64_t now_ms);
 // When the world has healed and settled.
 void check_end(struct checker *checker, uint64_t now_ms);
 

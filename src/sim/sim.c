@@ -106,7 +106,8 @@ static void get_ready(struct world *world) {
 static void settle(struct world *world) {
     uint64_t until_ms =
         world->now_ms + SETTLE_MS + (world->config.lifetime_ms < MINUTE_MS ? world->config.lifetime_ms : 0);
-    while (!failed(world) && world->now_ms < until_ms && !(users_done(world) && check_settled(&world->checker)))
+    while (!failed(world) && world->now_ms < until_ms &&
+           !(users_done(world) && check_settled(&world->checker, world->now_ms)))
         world_run_until(world, world->now_ms + 500);
     world_run_until(world, world->now_ms + CALM_MS);
 }

@@ -50,11 +50,21 @@ static void a_message_that_is_delivered_and_acknowledged_passes(void **state) {
     struct checker checker;
     begin(&checker);
     sent(&checker, 0, 1000);
-    assert_false(check_settled(&checker));
+    assert_false(check_settled(&checker, 1500));
     stored(&checker, 0, 2000);
     check_shown(&checker, 2, 1, 0, 3000);
     acknowledged(&checker, 0, 4000);
-    assert_true(check_settled(&checker));
+    assert_true(check_settled(&checker, 1500));
+    passes(&checker);
+}
+
+static void a_request_that_waits_for_its_answer_is_not_settled_for_a_while(void **state) {
+    (void)state;
+    struct checker checker;
+    begin(&checker);
+    check_sending(&checker, 1, 2, 0, 1000, END_MS);
+    assert_false(check_settled(&checker, 1500));
+    assert_true(check_settled(&checker, 17000));
     passes(&checker);
 }
 
@@ -246,6 +256,7 @@ static void the_first_failure_is_the_one_that_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_that_is_delivered_and_acknowledged_passes),
+        cmocka_unit_test(a_request_that_waits_for_its_answer_is_not_settled_for_a_while),
         cmocka_unit_test(a_stored_message_that_nobody_saw_is_lost),
         cmocka_unit_test(one_lost_disk_excuses_no_loss),
         cmocka_unit_test(a_quorum_of_lost_disks_excuses_a_loss),
