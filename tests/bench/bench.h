@@ -110,7 +110,8 @@ void bench_mailbox(struct bench *bench);
 void bench_relay(struct bench *bench);
 void bench_network(struct bench *bench);
 void bench_ledger(struct bench *bench);
-void bench_deliveries(struct bench *bench); // of the group ledger
+void bench_light(struct bench *bench);      // of the group ledger
+void bench_deliveries(struct bench *bench); // likewise
 void bench_validators(struct bench *bench); // the processes of group `ledger`
 
 #endif

@@ -198,6 +198,7 @@ void bench_ledger(struct bench *bench) {
     bed_free(memory);
     bed_free(rocksdb);
     place_remove(place);
+    bench_light(bench);
     bench_deliveries(bench);
     bench_validators(bench);
 }
