@@ -276,7 +276,7 @@ void light_role_checkpoint(const struct node *node, struct checkpoint *out) {
     const struct directory *newest = follow_newest(node->follow);
     struct ledger_bundle *bundle = NEW(struct ledger_bundle);
     *out = (struct checkpoint){0};
-    if (node->light != NULL && newest != NULL && bundle_decode(bundle, buf_span(&newest->bytes)) == OK) {
+    if (newest != NULL && bundle_decode(bundle, buf_span(&newest->bytes)) == OK) {
         out->height = bundle->header.height;
         block_id_of(&out->id, &bundle->header);
     }

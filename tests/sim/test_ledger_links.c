@@ -91,7 +91,7 @@ static uint64_t no_height(void *ctx) {
     return 0;
 }
 
-// A node without a ledger, so that its ledger links are the test's, which others dial like a validator.
+// A node that runs no ledger, so that its ledger links are the test's, which others dial like a validator.
 static struct machine *add_end(struct world *world) {
     struct machine *machine = world_add_machine(world, ROLE_USER);
     machine->config.genesis = world->genesis;
