@@ -25,7 +25,6 @@ struct signer {
     struct network_id network;
     bool has_memory;
     bool started;
-    bool admitted; // though nothing is signed yet
     struct memory memory;
 };
 
@@ -149,7 +148,7 @@ enum err signer_start(struct signer *signer, struct step *step, bool chain_begun
 }
 
 bool signer_is_blank(const struct signer *signer) {
-    return !signer->admitted && signer->memory.slot.height == 0;
+    return signer->memory.slot.height == 0;
 }
 
 bool signer_is_silent(const struct signer *signer, uint64_t height) {
@@ -159,9 +158,6 @@ bool signer_is_silent(const struct signer *signer, uint64_t height) {
 
 void signer_admit(struct signer *signer, struct step *step, uint64_t from_height) {
     ASSERT(signer->started && signer_is_blank(signer) && from_height > 0);
-    signer->admitted = true;
-    if (from_height == 1)
-        return;
     signer->memory.slot.height = from_height;
     log_memory(signer, step);
 }

@@ -45,8 +45,7 @@ enum err signer_start(struct signer *signer, struct step *step, bool chain_begun
 
 // Nothing signed, as far as is known, and not admitted.
 bool signer_is_blank(const struct signer *signer);
-// Of a blank signer: from that height on it signs. Logged and synced in this step, unless it is the first height: a key
-// that has signed nothing is asked about again after a restart.
+// Of a blank signer: from that height on it signs. Logged and synced in this step.
 void signer_admit(struct signer *signer, struct step *step, uint64_t from_height);
 // It will sign nothing at that height: it is blank, or admitted from a later one on.
 bool signer_is_silent(const struct signer *signer, uint64_t height);
