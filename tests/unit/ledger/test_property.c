@@ -85,20 +85,7 @@ static void false_heights_stop_nobody(void **state) {
     three_honest_go_on(claims_heights, 1003);
 }
 
-static bool validates(const struct machine *at, const struct machine *machine) {
-    struct sign_secret secret;
-    struct sign_public key;
-    sign_key_from_seed(&secret, &key, machine->validator_seed);
-    return validator_set_find(&at->ledger->set, &key) >= 0;
-}
-
 // ---- the set changes
-
-static uint64_t nonce_of(struct machine *machine, const struct account_id *account) {
-    struct ledger_request request = {.id = 9, .op = LEDGER_ACCOUNT};
-    memcpy(request.key, account->bytes, 32);
-    return ask(machine, &request)->account.next_nonce;
-}
 
 static void all_vote(struct world *world, size_t about, uint64_t power) {
     struct sign_secret secret;

@@ -63,7 +63,7 @@ static bool may_wipe(const struct trial *trial) {
 
 static void wipe_some(struct trial *trial) {
     if (!trial->wipes || draw(trial, 3) == 0 || !may_wipe(trial)) {
-        machine_wipe(&trial->world->machines[VALIDATORS]);
+        machine_wipe(&trial->world->machines[trial->world->count - 1]); // a follower
         return;
     }
     trial->wiped_height = highest(trial->world);
@@ -235,19 +235,25 @@ static void heal(struct trial *trial) {
     restart_some(trial, true);
 }
 
+static void print_standing(const struct machine *machine) {
+    const struct ledger *ledger = machine->ledger;
+    struct bft_view view;
+    bft_look(ledger->bft, &view);
+    print_message("node %zu: head %llu, round %u step %d locked %u valid %u behind %d due %d syncing %d peers %zu, "
+                  "votes %d silent %d%s%s\n",
+                  machine->index, (unsigned long long)ledger->chain.height, view.round, (int)view.step,
+                  view.locked_round, view.valid_round, view.behind, view.due, ledger->syncing, ledger->peer_count,
+                  validates(machine, machine),
+                  ledger->signer != NULL && signer_is_silent(ledger->signer, ledger->chain.height + 1),
+                  ledger->broken != NULL ? ", broken: " : "", ledger->broken != NULL ? ledger->broken : "");
+}
+
 void assert_healed(struct trial *trial) {
     struct world *world = trial->world;
     heal(trial);
     bool again = run_until_height(world, highest(world) + 3, HEALING_MS);
-    for (size_t i = 0; !again && i < world->count; i++) {
-        struct bft_view view;
-        bft_look(world->machines[i].ledger->bft, &view);
-        print_message("node %zu: head %llu, height %llu round %u step %d locked %u valid %u behind %d due %d syncing "
-                      "%d peers %zu\n",
-                      i, (unsigned long long)world->machines[i].ledger->chain.height, (unsigned long long)view.height,
-                      view.round, (int)view.step, view.locked_round, view.valid_round, view.behind, view.due,
-                      world->machines[i].ledger->syncing, world->machines[i].ledger->peer_count);
-    }
+    for (size_t i = 0; !again && i < world->count; i++)
+        print_standing(&world->machines[i]);
     assert_true(again);
     run_for(world, 10);
     assert_bounded(world);
@@ -279,6 +285,8 @@ void trial_run(struct trial *trial) {
     for (size_t i = 0; i < FAULTY_STEPS; i++) {
         draw_event(trial);
         draw_transfer(trial);
+        if (trial->act != NULL)
+            trial->act(trial);
         run_for(trial->world, 1 + draw(trial, 1000));
         note_finals(trial);
         assert_bounded(trial->world);

@@ -17,9 +17,10 @@ struct trial {
     struct world *world;
     struct rng rng;
     uint64_t seed;
-    bool wipes;            // validators, too, one at a time
-    struct machine *wiped; // the last one; NULL: none
-    uint64_t wiped_height; // the highest decided by then
+    void (*act)(struct trial *trial); // what else is done between faults; NULL: nothing
+    bool wipes;                       // validators, too, one at a time
+    struct machine *wiped;            // the last one; NULL: none
+    uint64_t wiped_height;            // the highest decided by then
     size_t final_count;
     struct tx_id finals[FINALS_MAX]; // that some node has called final
     size_t pending_count;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "crypto/hash.h"
+#include "ledger/ledger_internal.h"
 
 struct event {
     size_t to;
@@ -619,6 +620,12 @@ enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct
     return answer->verdict;
 }
 
+uint64_t nonce_of(struct machine *machine, const struct account_id *account) {
+    struct ledger_request request = {.id = 9, .op = LEDGER_ACCOUNT};
+    memcpy(request.key, account->bytes, 32);
+    return ask(machine, &request)->account.next_nonce;
+}
+
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount) {
     struct world *world = machine->world;
     struct tx tx = {.kind = TX_TRANSFER, .nonce = nonce};
@@ -633,6 +640,13 @@ struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t a
 enum tx_status status_of(struct machine *machine, const struct tx_id *id) {
     struct ledger_request request = {.id = 3, .op = LEDGER_TX, .tx_id = *id};
     return ask(machine, &request)->tx.status;
+}
+
+bool validates(const struct machine *at, const struct machine *machine) {
+    struct sign_secret secret;
+    struct sign_public key;
+    sign_key_from_seed(&secret, &key, machine->validator_seed);
+    return validator_set_find(&at->ledger->set, &key) >= 0;
 }
 
 // ---- strangers

@@ -117,6 +117,9 @@ bool run_until_height(struct world *world, uint64_t height, uint64_t ms);
 const struct ledger_answer *ask(struct machine *machine, struct ledger_request *request);
 // Signs for the network with the fee and submits. Filled: kind, sender, nonce, body.
 enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct sign_secret *sender, struct tx_id *id);
+uint64_t nonce_of(struct machine *machine, const struct account_id *account); // of its next transaction
+// Whether it is in the set of the height that `at` decides next.
+bool validates(const struct machine *at, const struct machine *machine);
 // A transfer of the operator, signed; nonce counted here.
 struct tx_id submit_transfer(struct machine *machine, uint64_t nonce, uint64_t amount);
 enum tx_status status_of(struct machine *machine, const struct tx_id *id);
