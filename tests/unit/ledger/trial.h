@@ -18,6 +18,7 @@ struct trial {
     struct rng rng;
     uint64_t seed;
     void (*act)(struct trial *trial); // what else is done between faults; NULL: nothing
+    bool powers_vary;                 // one may have over a third: no clock is wrong by more than blocks may be
     bool wipes;                       // validators, too, one at a time
     struct machine *wiped;            // the last one; NULL: none
     uint64_t wiped_height;            // the highest decided by then

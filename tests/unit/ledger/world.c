@@ -395,7 +395,7 @@ static void genesis_fill(struct world *world, enum consensus consensus, size_t v
     ledger->validator_stake_min = 1000;
     ledger->slash_percent = 5;
     ledger->block_ms = 2000;
-    ledger->fee_min = 10;
+    ledger->fee_min = FEE;
     ledger->relay_stake_min = 1000;
     ledger->unbonding_ms = DAY_MS;
     ledger->reward_pool = 1000000;
@@ -425,7 +425,7 @@ static void genesis_fill(struct world *world, enum consensus consensus, size_t v
             continue;
         sign_key_from_seed(&secret, &ledger->validators[i].key, machine->validator_seed);
         ledger->validators[i].operator= machine->operator_id;
-        ledger->validators[i].power = consensus == CONSENSUS_POS ? 10000 : 1;
+        ledger->validators[i].power = consensus == CONSENSUS_POS ? GENESIS_STAKE : 1;
     }
     qsort(ledger->validators, validators, sizeof(ledger->validators[0]), by_key);
     genesis_seal(genesis);
@@ -611,7 +611,7 @@ enum mempool_verdict submit(struct machine *machine, struct tx *tx, const struct
                             struct tx_id *id) {
     uint8_t bytes[TX_BYTES_MAX];
     tx->network = machine->world->genesis.network;
-    tx->fee = 10;
+    tx->fee = FEE;
     tx_sign(tx, sender);
     struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, tx))};
     const struct ledger_answer *answer = ask(machine, &request);

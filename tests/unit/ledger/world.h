@@ -19,7 +19,9 @@
 #define NODES_MAX 8
 #define NOTES_MAX 4096
 #define STRANGERS_MAX 200
-#define OUTBOX_MAX 4096 // frames that wait for the disk
+#define FEE 10
+#define GENESIS_STAKE 10000 // of each validator (pos)
+#define OUTBOX_MAX 4096     // frames that wait for the disk
 
 struct world;
 struct event;
