@@ -147,8 +147,14 @@ enum err signer_start(struct signer *signer, struct step *step, bool chain_begun
     return OK;
 }
 
+// A mutation check: worlds must find what one that lost its memory signs again.
 bool signer_is_blank(const struct signer *signer) {
+#ifndef SOTTO_MUTATE_NO_SILENCE
     return signer->memory.slot.height == 0;
+#else
+    (void)signer;
+    return false;
+#endif
 }
 
 bool signer_is_silent(const struct signer *signer, uint64_t height) {

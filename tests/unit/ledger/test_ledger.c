@@ -236,6 +236,24 @@ static void nobody_begins_a_network_before_a_quorum_says_that_it_has_not_begun(v
     world_free(world);
 }
 
+static void what_a_killed_process_left_is_durable_before_it_is_spoken_of(void **state) {
+    (void)state;
+    struct world *world = world_make(14, 1, 2);
+    struct machine *follower = &world->machines[1];
+    world_start(world);
+    run_for(world, 3 * SECOND_MS);
+    struct tx_id id = submit_transfer(&world->machines[0], 0, 1);
+    follower->disk_hangs = true;
+    run_for(world, SECOND_MS);
+    for (size_t run = 0; run < 2; run++) {
+        assert_int_equal(status_of(follower, &id), TX_FINAL);
+        assert_false(machine_is_durable(follower));
+        machine_stop(follower);
+        machine_start(follower);
+    }
+    world_free(world);
+}
+
 static void a_validator_without_its_log_does_not_start(void **state) {
     (void)state;
     struct world *world = world_make(9, 4, 4);
@@ -526,6 +544,7 @@ int main(void) {
         cmocka_unit_test(a_wiped_validator_fetches_the_chain_and_votes_from_a_later_height_on),
         cmocka_unit_test(a_silent_validator_is_silent_after_a_restart),
         cmocka_unit_test(nobody_begins_a_network_before_a_quorum_says_that_it_has_not_begun),
+        cmocka_unit_test(what_a_killed_process_left_is_durable_before_it_is_spoken_of),
         cmocka_unit_test(a_validator_without_its_log_does_not_start),
         cmocka_unit_test(a_fee_below_the_least_is_refused_for_that),
         cmocka_unit_test(who_cannot_pay_the_fee_takes_nobody_s_place),

@@ -132,6 +132,8 @@ static void sync_if_needed(struct machine *machine) {
     if (disk_is_syncing(&machine->disk) || machine_is_durable(machine))
         return;
     disk_sync_begin(&machine->disk);
+    if (machine->disk_hangs)
+        return;
     if (world->faults.sync_ms_max == 0) {
         disk_sync_end(&machine->disk);
         return;

@@ -43,6 +43,7 @@ struct machine {
     struct disk disk;
     uint64_t needs;  // entries of the disk that are to be durable before anything leaves
     int64_t skew_ms; // of its wall clock
+    bool disk_hangs; // no sync of it ends
     bool dying;      // the step at hand was its last
     struct held_frame {
         struct event *event;
