@@ -16,12 +16,22 @@
 
 // ---- what is found
 
+static bool has_power_to_lose(const struct ledger *ledger, struct step *step, const struct evidence *evidence) {
+    struct overlay *overlay = overlay_over_kv(step->env->kv);
+    bool accuses = execute_accuses(overlay, evidence, ledger->chain.height + 1);
+    overlay_free(overlay);
+    return accuses;
+}
+
 static void offer(struct ledger *ledger, struct step *step, const struct evidence *evidence) {
     struct tx tx = {.network = ledger->config.genesis->network, .kind = TX_EVIDENCE, .evidence = *evidence};
-    uint8_t bytes[TX_BYTES_MAX];
+    uint8_t encoded[TX_BYTES_MAX];
+    struct span bytes = span_of(encoded, tx_encode(encoded, &tx));
     struct tx_id id;
     enum err err;
-    gossip_take(ledger, step, span_of(bytes, tx_encode(bytes, &tx)), &id, &err);
+    tx_id_of(&id, bytes);
+    if (!mempool_has(ledger->mempool, &id) && has_power_to_lose(ledger, step, evidence))
+        gossip_take(ledger, step, bytes, &id, &err);
 }
 
 // Offered with each height for as long as it is kept: it may have been found early, or lost with a mempool.
