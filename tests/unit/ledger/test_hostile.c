@@ -692,7 +692,7 @@ static struct meeting meeting_begin(uint64_t seed, size_t spoilt) {
     for (size_t i = 1; i < 4; i++)
         vote(meeting.strangers[i], &meeting.world->machines[i], VOTE_PREVOTE, 1, meeting.lie.round);
     run_for(meeting.world, 10);
-    static uint8_t bytes[BROUGHT][256];
+    static uint8_t bytes[BROUGHT][TX_BYTES_MAX];
     struct span txs[BROUGHT];
     struct buf body = {0};
     for (size_t i = 0; i < BROUGHT; i++) {
