@@ -14,6 +14,7 @@
 #define ASK_MS_MIN 1000
 #define ASK_MS_MAX (10 * SECOND_MS)
 #define ASK_MEAN_MS MINUTE_MS // of a user
+#define ASKS_EAGER 3          // of a user without a link, at once; then it waits as always
 #define NO_LINK_MS 500
 // Messages a second that a link may bring unasked, or questions of a client.
 #define TOLD_PER_S 16
@@ -208,7 +209,8 @@ void addressing_dial_failed(struct node *node, struct step *step) {
     }
     if (asks_at_random(node)) {
         addressing->failing = link_to_ask(node, step) == NULL;
-        addressing->ask_ms = addressing->failing ? now_ms : addressing->ask_ms;
+        bool eager = addressing->failing && addressing->asks < ASKS_EAGER;
+        addressing->ask_ms = eager ? now_ms : addressing->ask_ms;
         return;
     }
     if (now_ms >= addressing->ask_ms + ASK_MS_MAX) {
@@ -229,6 +231,7 @@ static void dial_a_seed(struct node *node, struct step *step) {
 // Until the next question.
 static uint64_t wait_ms(struct node *node, struct step *step) {
     if (asks_at_random(node)) {
+        node->addressing.asks = node->addressing.failing ? node->addressing.asks + 1 : 0;
         return rng_exponential_ms(&step->env->rng, ASK_MEAN_MS);
     }
     uint64_t ms = (uint64_t)ASK_MS_MIN << (node->addressing.asks < 8 ? node->addressing.asks : 8);

@@ -37,7 +37,7 @@ struct addressing {
     bool own_late;             // it cannot: its clock is behind its last one
     bool wanted;               // relays may have moved that we know nothing of
     bool failing;              // a dial has failed since the last answer; of a user: with no link left
-    unsigned asks;             // in a row
+    unsigned asks;             // in a row; of a user: with no link left
     uint64_t ask_ms;           // mono_ms: not before
 };
 

@@ -22,12 +22,13 @@ static struct rig *start_moved(void **state) {
     return rig;
 }
 
-// Its seed is not in the directory.
+// Its seed is not in the directory, which serves for hours.
 static struct rig *start_user(void **state) {
     struct rig *rig = *state;
     struct buf directory = {0};
     rig_init(rig, ROLE_USER);
     rig->genesis->seeds[0].id = rig->relays[LAST].id;
+    rig->genesis->epoch_ms = HOUR_MS;
     rig_start(rig);
     uint64_t seed = rig_accept_greeted(rig, rig_dial(rig, &rig->relays[LAST].id), 1);
     rig_directory(rig, &directory, 1, RIG_RELAYS - 1);
@@ -424,11 +425,8 @@ static void a_user_asks_now_and_then(void **state) {
     struct rig *rig = start_user(state);
     size_t up;
     uint64_t link = rig_accept_greeted(rig, dial_of_entry(rig, &up), 1);
-    uint32_t epoch = rig_epoch(rig);
-    while (rig_epoch(rig) < epoch + 2) {
-        rig_live(rig, 5000);
-    }
-    assert_in_range(rig_message_count(rig, link, MESSAGE_GET_ADDRESSES), 1, 12);
+    rig_live(rig, 10 * MINUTE_MS);
+    assert_in_range(rig_message_count(rig, link, MESSAGE_GET_ADDRESSES), 3, 30);
 }
 
 static void a_user_with_no_link_left_asks_a_seed_and_lets_it_go(void **state) {
@@ -445,6 +443,24 @@ static void a_user_with_no_link_left_asks_a_seed_and_lets_it_go(void **state) {
     tell(rig, seed, entry, MOVED_PORT);
     assert_false(rig_link(rig, seed)->open);
     assert_int_equal(rig_metric(rig, METRIC_ADDRESSES), 1);
+}
+
+static void a_user_whose_entries_are_away_for_long_leaves_the_seeds_in_peace(void **state) {
+    struct rig *rig = start_user(state);
+    struct buf none = {0};
+    addresses_message_encode(&none, NULL, 0);
+    size_t before = rig_dials_to(rig, &rig->relays[LAST].id);
+    for (uint64_t ms = 0; ms < 10 * MINUTE_MS; ms += 1000) {
+        struct rig_dial *dial = rig_dial(rig, &rig->relays[LAST].id);
+        uint64_t seed = dial != NULL ? rig_accept_greeted(rig, dial, 1) : 0;
+        refuse_all_dials(rig);
+        rig_live(rig, 1000);
+        if (seed != 0 && rig_link(rig, seed)->open && rig_message_count(rig, seed, MESSAGE_GET_ADDRESSES) > 0) {
+            rig_send(rig, seed, buf_span(&none));
+        }
+    }
+    assert_in_range(rig_dials_to(rig, &rig->relays[LAST].id) - before, 4, 40);
+    buf_free(&none);
 }
 
 int main(void) {
@@ -474,6 +490,7 @@ int main(void) {
         RIG_CASE(a_user_asks_no_sooner_because_a_dial_has_failed),
         RIG_CASE(a_user_asks_now_and_then),
         RIG_CASE(a_user_with_no_link_left_asks_a_seed_and_lets_it_go),
+        RIG_CASE(a_user_whose_entries_are_away_for_long_leaves_the_seeds_in_peace),
     };
     return cmocka_run_group_tests_name("node/addressing", tests, rig_setup, NULL);
 }
