@@ -40,7 +40,7 @@ struct standing {
     enum tx_kind pending;
     uint64_t pending_nonce;
     uint64_t pending_until_ms;
-    bool was_retired; // seen so: it does not register again by itself
+    bool was_retired; // the last directory that listed it said so: it does not register again by itself
     const char *waits_for;
 };
 
@@ -230,22 +230,29 @@ static void offer_own(struct standing *standing, struct step *step, const struct
     offer(standing, step, &tx, standing->config.relay);
 }
 
-// Nothing to do: the next look is a precaution.
-static void settled(struct standing *standing, struct step *step) {
+// Nothing to do: the next look is a precaution. It comes soon where no directory bears out what was said.
+static void settled(struct standing *standing, struct step *step, enum standing_listing listing) {
+    uint64_t epoch_ms = standing->config.genesis->epoch_ms;
+    bool is_proved = listing != STANDING_UNLISTED || standing->config.retiring;
     standing->waits_for = NULL;
     standing->failures = 0;
     standing->seed = (standing->seed + 1) % standing->config.genesis->seed_count;
-    rest(standing, step, standing->config.genesis->epoch_ms / 2 + jittered(step, standing->config.genesis->epoch_ms));
+    rest(standing, step, is_proved ? epoch_ms / 2 + jittered(step, epoch_ms) : jittered(step, epoch_ms / 4));
 }
 
-static void decide(struct standing *standing, struct step *step, const struct relay_standing *at) {
+// A registration is paid for and signed by the operator: so it wants more than one validator's word.
+static void decide(struct standing *standing, struct step *step, const struct relay_standing *at, bool in_vain) {
     struct onion_keys own;
-    standing->was_retired = at->registered ? at->retired : standing->was_retired;
+    enum standing_listing listing = standing->ports.listing(standing->ports.ctx, step);
+    if (listing != STANDING_UNLISTED)
+        standing->was_retired = listing == STANDING_RETIRED;
     standing->ports.onion_keys(standing->ports.ctx, step, &own);
     if (at->registered && at->retired)
-        settled(standing, step);
+        settled(standing, step, listing);
     else if (!at->registered && standing->config.retiring)
-        settled(standing, step);
+        settled(standing, step, listing);
+    else if (!at->registered && (listing == STANDING_LISTED || in_vain))
+        failed(standing, step); // slashed since, which the next directory will show, or a lie
     else if (!at->registered)
         offer_registration(standing, step, at, &own);
     else if (standing->config.retiring)
@@ -253,7 +260,7 @@ static void decide(struct standing *standing, struct step *step, const struct re
     else if (!is_current(standing, at, &own))
         offer_own(standing, step, at, &own, TX_UPDATE_RELAY);
     else
-        settled(standing, step);
+        settled(standing, step, listing);
 }
 
 // ---- answers
@@ -282,10 +289,11 @@ static enum err on_standing(struct standing *standing, struct step *step, struct
         go_on(standing, step, PHASE_WAITS, poll_ms(standing));
         return OK;
     }
+    bool in_vain = standing->pending == TX_REGISTER_RELAY && standing->pending_nonce < at.operator.nonce;
     standing->pending = 0;
     if (at.registered)
         standing->waits_for = NULL;
-    decide(standing, step, &at);
+    decide(standing, step, &at, in_vain);
     return OK;
 }
 

@@ -6,9 +6,10 @@
 //                              ^                 |
 //                              +- a while later -+- SUBMIT -> SUBMITTED
 //
-// What a validator says here is not proved, and need not be: the worst that a lie brings about is a transaction that
-// the ledger refuses or a relay that looks again an epoch later, elsewhere. Several relays of one operator may register
-// at once: one nonce goes to one of them, the others take the next.
+// What a validator says here is not proved; the directory in force is, and what contradicts it moves nobody to
+// register. So the worst that a lie brings about is a transaction in vain, with its fee, or a relay that looks again
+// some time later, elsewhere. Several relays of one operator may register at once: one nonce goes to one of them, the
+// others take the next.
 #ifndef SOTTO_LEDGER_STANDING_H
 #define SOTTO_LEDGER_STANDING_H
 
@@ -28,6 +29,13 @@ struct standing_config {
     bool retiring;
 };
 
+// How the directory in force, which is proved, has this relay.
+enum standing_listing {
+    STANDING_UNLISTED, // not at all, or there is none of these days
+    STANDING_LISTED,
+    STANDING_RETIRED, // listed until its deliveries are settled
+};
+
 struct standing_ports {
     void *ctx;
     // Wants a ledger link to a seed: standing_up or standing_down follows. False: not now.
@@ -35,6 +43,7 @@ struct standing_ports {
     void (*send)(void *ctx, struct step *step, enum ledger_frame kind, struct span body);
     void (*hang_up)(void *ctx, struct step *step); // the link is wanted no more; standing_down does not follow
     void (*onion_keys)(void *ctx, struct step *step, struct onion_keys *out);
+    enum standing_listing (*listing)(void *ctx, struct step *step);
 };
 
 struct standing;

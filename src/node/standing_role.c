@@ -18,6 +18,17 @@ static void port_onion_keys(void *ctx, struct step *step, struct onion_keys *out
     relay_onion_keys(node->relay, step, out);
 }
 
+// Verified by the light client. One that has been out of force for an epoch says nothing about now.
+static enum standing_listing port_listing(void *ctx, struct step *step) {
+    struct node *node = ctx;
+    const struct directory *directory = node->directory;
+    if (directory == NULL || directory->epoch + 1 < epoch_at(&node->config.genesis, step->now.wall_ms)) {
+        return STANDING_UNLISTED;
+    }
+    const struct directory_relay *self = directory_find(directory, &node->self);
+    return self == NULL ? STANDING_UNLISTED : self->placed ? STANDING_LISTED : STANDING_RETIRED;
+}
+
 static void on_up(struct node *node, struct step *step) {
     standing_up(node->standing, step);
 }
@@ -40,8 +51,12 @@ void standing_role_new(struct node *node) {
                                              .operator_seed = config->has_operator_key ? config->operator_seed : NULL,
                                              .address = config->address,
                                              .retiring = config->retiring};
-    const struct standing_ports ports = {
-        .ctx = node, .dial = port_dial, .send = port_send, .hang_up = port_hang_up, .onion_keys = port_onion_keys};
+    const struct standing_ports ports = {.ctx = node,
+                                         .dial = port_dial,
+                                         .send = port_send,
+                                         .hang_up = port_hang_up,
+                                         .onion_keys = port_onion_keys,
+                                         .listing = port_listing};
     const struct ledger_line_part part = {.up = on_up, .down = on_down, .frame = on_frame};
     node->standing = standing_new(&standing, &ports);
     ledger_line_new(node, LINE_STANDING, &part);

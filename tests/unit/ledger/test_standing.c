@@ -21,6 +21,7 @@ struct relay {
     struct sign_secret secret;
     struct relay_id id;
     uint32_t first_epoch; // of its onion keys
+    enum standing_listing listing;
     bool linked;
     bool dialling;
     size_t dialled[VALIDATORS];
@@ -47,6 +48,7 @@ struct ground {
     bool silent; // validators do not answer
     bool loses;  // what is submitted never gets into a block
     bool refuses;
+    bool denies; // says of every relay that it is not registered
     size_t verdicts[MEMPOOL_INVALID + 1];
 };
 
@@ -122,6 +124,12 @@ static void port_onion_keys(void *ctx, struct step *step, struct onion_keys *out
         store_u32(out->keys[i].bytes, relay->first_epoch + (uint32_t)i);
 }
 
+static enum standing_listing port_listing(void *ctx, struct step *step) {
+    const struct relay *relay = ctx;
+    (void)step;
+    return relay->listing;
+}
+
 static void start(struct relay *relay, bool has_operator, bool retiring) {
     struct ground *g = relay->ground;
     const struct standing_config config = {.genesis = &g->genesis,
@@ -130,8 +138,12 @@ static void start(struct relay *relay, bool has_operator, bool retiring) {
                                            .operator_seed = has_operator ? g->operator_seed : NULL,
                                            .address = {.host = "relay", .port = 7070},
                                            .retiring = retiring};
-    const struct standing_ports ports = {
-        .ctx = relay, .dial = port_dial, .send = port_send, .hang_up = port_hang_up, .onion_keys = port_onion_keys};
+    const struct standing_ports ports = {.ctx = relay,
+                                         .dial = port_dial,
+                                         .send = port_send,
+                                         .hang_up = port_hang_up,
+                                         .onion_keys = port_onion_keys,
+                                         .listing = port_listing};
     standing_free(relay->standing);
     relay->linked = relay->dialling = false;
     relay->standing = standing_new(&config, &ports);
@@ -231,7 +243,10 @@ static void answer(struct ground *g, struct relay *relay, struct span frame) {
         struct account_id operator;
         assert_int_equal(get_standing_decode(&id, &operator, body), OK);
         relay->at.operator= g->operator;
-        size_t n = relay_standing_encode(out, &relay->at);
+        struct relay_standing said = relay->at;
+        said.registered = said.registered && !g->denies;
+        said.retired = said.retired && said.registered;
+        size_t n = relay_standing_encode(out, &said);
         assert_int_equal(standing_frame(relay->standing, &g->step, FRAME_STANDING, span_of(out, n)), OK);
     } else {
         struct tx_id id;
@@ -278,6 +293,9 @@ static void epoch_begins(struct ground *g) {
         struct relay *relay = &g->relays[i];
         relay->first_epoch++;
         relay->at.free_update = relay->at.registered;
+        relay->listing = !relay->at.registered ? STANDING_UNLISTED
+                         : relay->at.retired   ? STANDING_RETIRED
+                                               : STANDING_LISTED;
         standing_keys_changed(relay->standing, &g->step);
     }
 }
@@ -363,10 +381,18 @@ static void a_relay_that_was_retired_from_elsewhere_does_not_register_again_by_i
     struct ground *g = ground_new(1);
     struct relay *relay = add(g, true);
     run(g, 3000);
+    epoch_begins(g);
+    run(g, EPOCH_MS);
     relay->at.retired = true; // by its key, on the command line
-    run(g, 2 * EPOCH_MS);
+    for (size_t epoch = 0; epoch < 2; epoch++) {
+        epoch_begins(g);
+        run(g, EPOCH_MS);
+    }
     relay->at.registered = relay->at.retired = false; // it has left
-    run(g, 3 * EPOCH_MS);
+    for (size_t epoch = 0; epoch < 3; epoch++) {
+        epoch_begins(g);
+        run(g, EPOCH_MS);
+    }
     assert_int_equal(relay->registrations, 1);
     assert_non_null(strstr(standing_waits_for(relay->standing), "sotto relay register"));
     relay->at.registered = true; // by hand
@@ -417,6 +443,54 @@ static void a_registration_that_is_lost_is_sent_again(void **state) {
     g->loses = false;
     run(g, 20000);
     assert_int_equal(relay->registrations, 1);
+    ground_free(g);
+}
+
+static void assert_settles(struct ground *g, struct relay *relay, size_t registrations) {
+    assert_int_equal(relay->registrations, registrations);
+    g->denies = false;
+    run(g, 60000);
+    assert_null(standing_waits_for(relay->standing));
+    assert_int_equal(relay->registrations, registrations);
+}
+
+// Each would cost the operator a fee.
+static void a_relay_that_is_listed_is_not_talked_into_registering_again(void **state) {
+    (void)state;
+    struct ground *g = ground_new(1);
+    struct relay *relay = add(g, true);
+    run(g, 3000);
+    epoch_begins(g);
+    g->denies = true;
+    run(g, 10 * EPOCH_MS);
+    assert_settles(g, relay, 1);
+    ground_free(g);
+}
+
+static void a_relay_that_is_not_listed_yet_pays_little_for_lies(void **state) {
+    (void)state;
+    struct ground *g = ground_new(1);
+    struct relay *relay = add(g, true);
+    g->denies = true;
+    run(g, EPOCH_MS); // then the directory lists it
+    assert_in_range(relay->registrations, 1, 12);
+    assert_settles(g, relay, relay->registrations);
+    ground_free(g);
+}
+
+static void a_slashed_relay_registers_when_no_directory_lists_it_any_more(void **state) {
+    (void)state;
+    struct ground *g = ground_new(1);
+    struct relay *relay = add(g, true);
+    run(g, 3000);
+    epoch_begins(g);
+    run(g, EPOCH_MS);
+    relay->at.registered = false;
+    run(g, EPOCH_MS / 2);
+    assert_int_equal(relay->registrations, 1);
+    epoch_begins(g);
+    run(g, EPOCH_MS);
+    assert_int_equal(relay->registrations, 2);
     ground_free(g);
 }
 
@@ -504,6 +578,9 @@ int main(void) {
         cmocka_unit_test(an_operator_without_grains_is_named),
         cmocka_unit_test(silent_validators_are_asked_in_turn_and_not_flooded),
         cmocka_unit_test(a_registration_that_is_lost_is_sent_again),
+        cmocka_unit_test(a_relay_that_is_listed_is_not_talked_into_registering_again),
+        cmocka_unit_test(a_relay_that_is_not_listed_yet_pays_little_for_lies),
+        cmocka_unit_test(a_slashed_relay_registers_when_no_directory_lists_it_any_more),
         cmocka_unit_test(a_refusal_is_told_and_the_others_are_asked),
         cmocka_unit_test(a_lost_link_is_made_again),
         cmocka_unit_test(a_retiring_relay_retires_once),
