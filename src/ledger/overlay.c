@@ -11,12 +11,11 @@
 
 struct record {
     uint64_t hash;
-    uint8_t key[OVERLAY_KEY_BYTES_MAX];
-    size_t key_bytes;
+    struct span key; // behind this, and so is `before`
+    struct span before;
     bool was_there;
     bool is_there;
     bool is_written; // `after` counts; until then the record is as it was
-    struct buf before;
     struct buf after;
 };
 
@@ -25,6 +24,8 @@ struct overlay {
     void *below;
     enum err failed;
     struct record **records;
+    struct record *last; // touched: what is read is often written next
+    struct buf found;    // below
     size_t count;
     size_t capacity;
     uint32_t *slots; // number of the record plus one; at most half of them in use
@@ -82,10 +83,10 @@ void overlay_free(struct overlay *overlay) {
     if (overlay == NULL)
         return;
     for (size_t i = 0; i < overlay->count; i++) {
-        buf_free(&overlay->records[i]->before);
         buf_free(&overlay->records[i]->after);
         free(overlay->records[i]);
     }
+    buf_free(&overlay->found);
     free(overlay->records);
     free(overlay->slots);
     free(overlay);
@@ -106,16 +107,12 @@ static uint64_t key_hash(struct span key) {
     return load_u64(hash.bytes);
 }
 
-static struct span record_key(const struct record *record) {
-    return (struct span){record->key, record->key_bytes};
-}
-
 // Where the key's number is, or the free slot where it would be.
 static uint32_t *slot_of(const struct overlay *overlay, uint64_t hash, struct span key) {
     size_t at = (size_t)hash & (overlay->slot_count - 1);
     while (overlay->slots[at] != 0) {
         const struct record *record = overlay->records[overlay->slots[at] - 1];
-        if (record->hash == hash && span_equal(record_key(record), key))
+        if (record->hash == hash && span_equal(record->key, key))
             break;
         at = (at + 1) & (overlay->slot_count - 1);
     }
@@ -134,32 +131,50 @@ static void grow(struct overlay *overlay) {
     free(overlay->slots);
     overlay->slots = NEW_ARRAY(uint32_t, overlay->slot_count);
     for (size_t i = 0; i < overlay->count; i++)
-        *slot_of(overlay, overlay->records[i]->hash, record_key(overlay->records[i])) = (uint32_t)i + 1;
+        *slot_of(overlay, overlay->records[i]->hash, overlay->records[i]->key) = (uint32_t)i + 1;
+}
+
+static struct record *record_new(uint64_t hash, struct span key, struct span before) {
+    struct record *record = mem_new(1, sizeof *record + key.n + before.n);
+    uint8_t *bytes = (uint8_t *)(record + 1);
+    memcpy(bytes, key.p, key.n);
+    if (before.n > 0)
+        memcpy(bytes + key.n, before.p, before.n);
+    record->hash = hash;
+    record->key = span_of(bytes, key.n);
+    record->before = span_of(bytes + key.n, before.n);
+    return record;
+}
+
+static struct record *record_read(struct overlay *overlay, uint64_t hash, struct span key) {
+    buf_clear(&overlay->found);
+    enum err err = overlay->get(overlay->below, key, &overlay->found);
+    if (err != OK && err != ERR_NOT_FOUND)
+        overlay_fail(overlay, err);
+    struct record *record = record_new(hash, key, buf_span(&overlay->found));
+    record->was_there = record->is_there = err == OK;
+    return record;
 }
 
 // The record of a key, read from below when it is touched for the first time.
 static struct record *touch(struct overlay *overlay, struct span key) {
     ASSERT(key.n > 0 && key.n <= OVERLAY_KEY_BYTES_MAX);
+    if (overlay->last != NULL && span_equal(overlay->last->key, key))
+        return overlay->last;
     uint64_t hash = key_hash(key);
     uint32_t *slot = slot_of(overlay, hash, key);
-    if (*slot != 0)
-        return overlay->records[*slot - 1];
-    grow(overlay);
-    struct record *record = NEW(struct record);
-    record->hash = hash;
-    record->key_bytes = key.n;
-    memcpy(record->key, key.p, key.n);
-    enum err err = overlay->get(overlay->below, key, &record->before);
-    record->was_there = record->is_there = err == OK;
-    if (err != OK && err != ERR_NOT_FOUND)
-        overlay_fail(overlay, err);
-    *slot_of(overlay, hash, key) = (uint32_t)overlay->count + 1;
-    overlay->records[overlay->count++] = record;
-    return record;
+    if (*slot == 0) {
+        grow(overlay);
+        overlay->records[overlay->count] = record_read(overlay, hash, key);
+        slot = slot_of(overlay, hash, key);
+        *slot = (uint32_t)++overlay->count;
+    }
+    overlay->last = overlay->records[*slot - 1];
+    return overlay->last;
 }
 
 static struct span record_value(const struct record *record) {
-    return buf_span(record->is_written ? &record->after : &record->before);
+    return record->is_written ? buf_span(&record->after) : record->before;
 }
 
 bool overlay_get(struct overlay *overlay, struct span key, struct span *value) {
@@ -190,10 +205,10 @@ size_t overlay_touched(const struct overlay *overlay) {
 bool overlay_change(const struct overlay *overlay, size_t i, struct overlay_change *change) {
     ASSERT(i < overlay->count);
     const struct record *record = overlay->records[i];
-    struct span before = buf_span(&record->before), after = record_value(record);
-    bool is_same = record->was_there == record->is_there && (!record->is_there || span_equal(before, after));
+    struct span after = record_value(record);
+    bool is_same = record->was_there == record->is_there && (!record->is_there || span_equal(record->before, after));
     if (!is_same)
-        *change = (struct overlay_change){record_key(record), record->was_there, before, record->is_there, after};
+        *change = (struct overlay_change){record->key, record->was_there, record->before, record->is_there, after};
     return !is_same;
 }
 
