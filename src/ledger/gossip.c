@@ -10,7 +10,28 @@
 
 // ---- into the mempool
 
-// `state` is as this step makes it.
+// The state as this step makes it. What is read of it is kept until a block changes it: who sends one transaction often
+// sends more.
+static struct overlay *state_begin(struct ledger *ledger, struct step *step) {
+    if (apply_is_hidden(ledger, step))
+        return overlay_over_step(step);
+    if (ledger->seen == NULL)
+        ledger->seen = overlay_over_kv(step->env->kv);
+    return ledger->seen;
+}
+
+static void forget_seen(struct ledger *ledger) {
+    overlay_free(ledger->seen);
+    ledger->seen = NULL;
+}
+
+static void state_end(struct ledger *ledger, struct overlay *state) {
+    if (state != ledger->seen)
+        overlay_free(state);
+    else if (overlay_touched(state) > SEEN_MAX)
+        forget_seen(ledger);
+}
+
 static enum mempool_verdict pool(struct ledger *ledger, struct step *step, struct overlay *state, const struct tx *tx,
                                  const struct tx_id *id, struct span bytes) {
     struct mempool_tx entry = {
@@ -97,9 +118,9 @@ enum mempool_verdict gossip_take(struct ledger *ledger, struct step *step, struc
         *err = tx_verify(&tx);
     if (*err != OK)
         return MEMPOOL_FULL;
-    struct overlay *state = overlay_over_step(step);
+    struct overlay *state = state_begin(ledger, step);
     enum mempool_verdict verdict = pool(ledger, step, state, &tx, id, bytes);
-    overlay_free(state);
+    state_end(ledger, state);
     if (verdict == MEMPOOL_TAKEN)
         forward(ledger, step, bytes, NULL);
     return verdict;
@@ -171,6 +192,7 @@ void gossip_free(struct ledger *ledger) {
     while (ledger->verifying != NULL)
         verifying_end(ledger, ledger->verifying);
     map_free(&ledger->verifying_by_id);
+    forget_seen(ledger);
 }
 
 // One that is verified with a block waits until that height is decided: then it is settled, or its turn.
@@ -204,7 +226,7 @@ static void verify_queued(struct ledger *ledger, struct step *step) {
 }
 
 static void taken_from_peers(struct ledger *ledger, struct step *step, const struct verify_job *verify) {
-    struct overlay *state = overlay_over_step(step);
+    struct overlay *state = state_begin(ledger, step);
     for (size_t i = 0; i < verify->count; i++) {
         struct verifying *verifying = verifying_find(ledger, &verify->ids[i]);
         struct tx tx;
@@ -215,7 +237,7 @@ static void taken_from_peers(struct ledger *ledger, struct step *step, const str
             metric_add(step->env->metrics, METRIC_LEDGER_TXS_REFUSED, 1);
         verifying_end(ledger, verifying);
     }
-    overlay_free(state);
+    state_end(ledger, state);
 }
 
 static bool has_tx(const struct block *block, const struct tx_id *id) {
@@ -252,6 +274,7 @@ void ledger_job_done(struct ledger *ledger, struct step *step, struct job *job) 
 }
 
 void gossip_settle(struct ledger *ledger, struct step *step, const struct block *block) {
+    forget_seen(ledger);
     for (uint32_t i = 0; i < block->header.tx_count && ledger->verify_queued > 0; i++) {
         const struct tx_id id = block_tx_id(block, i);
         struct verifying *verifying = verifying_find(ledger, &id);

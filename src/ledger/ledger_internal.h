@@ -25,6 +25,7 @@
 #define VERIFY_JOBS_MAX 96 // a full block of transactions that nobody knew is 64
 #define VERIFY_GOSSIP_JOBS_MAX 8
 #define VERIFY_QUEUE_MAX 8192 // transactions that wait for a job
+#define SEEN_MAX 4096         // records of the state that pooling keeps at hand: about 1 MB
 #define VERIFYING_FROM_MAX 8  // one that more have brought may go back to some of them
 #define WAITS_PRUNED                                                                                           \
     "blocks that no linked node holds any more: link to one that keeps all (keep_blocks: 0), or start with a " \
@@ -149,6 +150,7 @@ struct ledger {
     bool sample_due;                    // the next block draws samples
     bool applied;                       // ask apply_is_hidden
     struct mempool *mempool;
+    struct overlay *seen; // what pooling has read of the state since it changed; NULL: nothing
 
     struct bft *bft;
     struct bft_outputs outputs;
