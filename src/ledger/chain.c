@@ -8,6 +8,7 @@
 #include "ledger/keys.h"
 
 #define KEY_BYTES_MAX (2 + 32 + 8)
+#define HISTORY_PAGE 8    // lines of a history in one record: the last page is written anew with each
 #define PRUNED_A_BLOCK 64 // a long chain that is to be short all at once gets so bit by bit
 
 struct key {
@@ -123,6 +124,37 @@ static void put_place(struct step *step, const struct tx_id *id, uint64_t height
     put(step, &key, SPAN_OF(place));
 }
 
+// ---- histories: pages of ids, and the last ones beside their number, so that a line more changes one record
+
+struct history {
+    uint64_t count;
+    uint8_t last[(HISTORY_PAGE - 1) * 32]; // those that fill no page
+};
+
+static void history_read(struct history *history, struct step *step, const struct account_id *account) {
+    struct key key = key_of_id(LEDGER_ACCOUNTS, account->bytes);
+    struct buf value = {0};
+    history->count = 0;
+    if (get(step, &key, &value) == OK && value.n >= 8) {
+        uint64_t count = load_u64(value.p);
+        if (value.n == 8 + (size_t)(count % HISTORY_PAGE) * 32) { // anything else was not written by us
+            history->count = count;
+            memcpy(history->last, value.p + 8, value.n - 8);
+        }
+    }
+    buf_free(&value);
+}
+
+static void history_write(struct step *step, const struct account_id *account, uint64_t count, struct span last) {
+    struct key key = key_of_id(LEDGER_ACCOUNTS, account->bytes);
+    uint8_t value[8 + (HISTORY_PAGE - 1) * 32];
+    struct writer w = writer_of(value, sizeof(value));
+    ASSERT(last.n == count % HISTORY_PAGE * 32);
+    write_u64(&w, count);
+    write_bytes(&w, last.p, last.n);
+    put(step, &key, writer_span(&w));
+}
+
 // One line of an account's history.
 struct line {
     const struct account_id *account;
@@ -140,17 +172,26 @@ static int compare_lines(const void *a, const void *b) {
     return order != 0 ? order : (x->tx > y->tx) - (x->tx < y->tx);
 }
 
-// Lines of one account: its count is read and written once.
+static void put_page(struct step *step, const struct account_id *account, uint64_t number, struct span ids) {
+    struct key key = key_of_entry(account, number);
+    put(step, &key, ids);
+}
+
+// Lines of one account go behind its last ones; what fills a page becomes one.
 static void put_lines(struct step *step, const struct line *lines, size_t count) {
-    uint64_t number = chain_tx_count(step, lines[0].account);
-    struct key key = key_of_id(LEDGER_ACCOUNTS, lines[0].account->bytes);
-    uint8_t value[8];
-    for (size_t i = 0; i < count; i++) {
-        struct key entry = key_of_entry(lines[i].account, number + i);
-        put(step, &entry, SPAN_OF(lines[i].tx->id.bytes));
-    }
-    store_u64(value, number + count);
-    put(step, &key, SPAN_OF(value));
+    const struct account_id *account = lines[0].account;
+    struct history history;
+    struct buf ids = {0};
+    history_read(&history, step, account);
+    uint64_t page = history.count / HISTORY_PAGE;
+    size_t done = 0;
+    buf_append(&ids, span_of(history.last, (size_t)(history.count % HISTORY_PAGE) * 32));
+    for (size_t i = 0; i < count; i++)
+        buf_append(&ids, SPAN_OF(lines[i].tx->id.bytes));
+    for (; ids.n - done >= HISTORY_PAGE * 32; done += HISTORY_PAGE * 32)
+        put_page(step, account, page++, span_of(ids.p + done, HISTORY_PAGE * 32));
+    history_write(step, account, history.count + count, span_of(ids.p + done, ids.n - done));
+    buf_free(&ids);
 }
 
 static void put_histories(struct step *step, const struct chain_tx *txs, uint32_t tx_count) {
@@ -293,14 +334,27 @@ enum err chain_tx_result(struct step *step, uint64_t height, uint32_t index, uin
 }
 
 uint64_t chain_tx_count(struct step *step, const struct account_id *account) {
-    struct key key = key_of_id(LEDGER_ACCOUNTS, account->bytes);
-    uint8_t value[8];
-    return get_fixed(step, &key, value, sizeof(value)) == OK ? load_u64(value) : 0;
+    struct history history;
+    history_read(&history, step, account);
+    return history.count;
 }
 
 enum err chain_tx_of(struct step *step, const struct account_id *account, uint64_t number, struct tx_id *id) {
-    struct key key = key_of_entry(account, number);
-    return get_fixed(step, &key, id->bytes, sizeof(id->bytes));
+    uint8_t page[HISTORY_PAGE * 32];
+    const uint8_t *ids = page;
+    struct history history;
+    struct key key = key_of_entry(account, number / HISTORY_PAGE);
+    history_read(&history, step, account);
+    if (number >= history.count)
+        return ERR_NOT_FOUND;
+    enum err err = OK;
+    if (number / HISTORY_PAGE == history.count / HISTORY_PAGE)
+        ids = history.last;
+    else
+        err = get_fixed(step, &key, page, sizeof(page));
+    if (err == OK)
+        memcpy(id->bytes, ids + number % HISTORY_PAGE * 32, sizeof(id->bytes));
+    return err;
 }
 
 // ---- what relays have earned

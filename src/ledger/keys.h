@@ -16,8 +16,8 @@ enum ledger_space {
     LEDGER_RESULTS = 'r',      // height 8: what became of each transaction, a byte each
     LEDGER_HEIGHTS = 'i',      // block id 32: height 8
     LEDGER_TX_PLACES = 'x',    // transaction id 32: height 8 | index 4
-    LEDGER_ACCOUNTS = 'a',     // account 32: number of its transactions 8
-    LEDGER_ACCOUNT_TXS = 'n',  // account 32 | number from 0 8: transaction id 32
+    LEDGER_ACCOUNTS = 'a',     // account 32: number of its transactions 8 | ids 32 of the last ones, less than eight
+    LEDGER_ACCOUNT_TXS = 'n',  // account 32 | number from 0 8: ids 32 of its transactions, eight by eight
     LEDGER_EARNED = 'w',       // relay 32: deliveries paid 8 | grains 8
     LEDGER_SETS = 'v',         // hash 32: validator set
     LEDGER_BUNDLES = 'd',      // epoch 4: its directory as relays and clients get it
