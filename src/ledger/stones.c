@@ -50,15 +50,15 @@ struct stones *stones_new(const struct stones_config *config, const struct stone
     return stones;
 }
 
-static void drop_stack(struct stones *stones) {
-    while (stones->depth > 0)
+static void cut_stack(struct stones *stones, size_t depth) {
+    while (stones->depth > depth)
         free(stones->stack[--stones->depth]);
 }
 
 void stones_free(struct stones *stones) {
     if (stones == NULL)
         return;
-    drop_stack(stones);
+    cut_stack(stones, 0);
     free(stones);
 }
 
@@ -80,7 +80,7 @@ static void go_on(struct stones *stones, struct step *step, enum phase phase, ui
 void stones_stop(struct stones *stones, struct step *step) {
     bool has_link = stones->phase != PHASE_IDLE && stones->phase != PHASE_WAITS;
     go_on(stones, step, PHASE_IDLE, TIME_NEVER);
-    drop_stack(stones);
+    cut_stack(stones, 0);
     if (has_link)
         stones->ports.hang_up(stones->ports.ctx, step);
 }
@@ -185,29 +185,38 @@ void stones_down(struct stones *stones, struct step *step) {
 
 // ---- answers
 
-// Trusts what can be judged, from the top of the stack down; then asks for what is between.
-static void climb(struct stones *stones, struct step *step) {
-    while (stones->depth > 0) {
-        const struct light_block *top = stones->stack[stones->depth - 1];
-        enum light_result result =
-            light_update(&stones->trusted, &top->header, &top->certificate, &top->validators, step->now.wall_ms);
-        if (result == LIGHT_BETWEEN) {
-            go_on(stones, step, PHASE_PAUSES, PAUSE_MS);
-            return;
-        }
-        if (result == LIGHT_FORK) {
-            end(stones, step, STONES_FORK);
-            return;
-        }
-        if (result != LIGHT_TAKEN) {
-            peer_failed(stones, step);
-            return;
-        }
-        metric_add(step->env->metrics, METRIC_STONES_TAKEN, 1);
-        stones->failures = 0;
-        free(stones->stack[--stones->depth]);
+// The farthest that can be judged is trusted: what lies before it needs no signatures verified. LIGHT_BETWEEN: none
+// can.
+static enum light_result step_on(struct stones *stones, const struct step *step) {
+    enum light_result result = LIGHT_BETWEEN;
+    for (size_t i = 0; i < stones->depth && result == LIGHT_BETWEEN; i++) {
+        const struct light_block *block = stones->stack[i];
+        result =
+            light_update(&stones->trusted, &block->header, &block->certificate, &block->validators, step->now.wall_ms);
+        if (result == LIGHT_TAKEN)
+            cut_stack(stones, i);
     }
-    end(stones, step, STONES_REACHED);
+    return result;
+}
+
+// As far as what is held leads; then what is between is asked for.
+static void climb(struct stones *stones, struct step *step) {
+    enum light_result result = LIGHT_TAKEN;
+    while (stones->depth > 0 && result == LIGHT_TAKEN) {
+        result = step_on(stones, step);
+        if (result == LIGHT_TAKEN) {
+            metric_add(step->env->metrics, METRIC_STONES_TAKEN, 1);
+            stones->failures = 0;
+        }
+    }
+    if (result == LIGHT_TAKEN)
+        end(stones, step, STONES_REACHED);
+    else if (result == LIGHT_BETWEEN)
+        go_on(stones, step, PHASE_PAUSES, PAUSE_MS);
+    else if (result == LIGHT_FORK)
+        end(stones, step, STONES_FORK);
+    else
+        peer_failed(stones, step);
 }
 
 static void try_checkpoint(struct stones *stones, struct step *step, const struct light_block *block) {

@@ -308,7 +308,7 @@ static void a_node_that_missed_a_change_of_validators_fetches_the_headers_betwee
     serve(n, 2000);
     assert_int_equal(newest(rig), 1);
     assert_in_range(n->stones, 2, 6);
-    assert_int_equal(rig_metric(rig, METRIC_STONES_TAKEN), n->stones);
+    assert_in_range(rig_metric(rig, METRIC_STONES_TAKEN), 2, n->stones);
     assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 0);
     assert_true(block_id_equal(&rig->node->light->id, &n->history.at[TARGET].id));
     struct node_status status;
