@@ -61,8 +61,7 @@ static void account_begin(struct client *client, struct step *step) {
 static void account_renew(struct client *client, struct step *step) {
     for (size_t i = 0; i < client->contacts.count; i++) {
         struct contact *contact = (struct contact *)client->contacts.items[i];
-        uint64_t next = contact->state.stream_out + 1;
-        contact->state.stream_out = step->now.wall_ms > next ? step->now.wall_ms : next;
+        contact->state.stream_out = client_stream(client, step);
         contact->state.next_out = 1;
         store_contact(step, &contact->state);
     }

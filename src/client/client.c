@@ -30,6 +30,13 @@ uint64_t client_number(struct client *client, struct step *step) {
     return client->account.next_number;
 }
 
+uint64_t client_stream(struct client *client, struct step *step) {
+    uint64_t next = client->account.last_stream + 1;
+    client->account.last_stream = step->now.wall_ms > next ? step->now.wall_ms : next;
+    store_account(step, &client->account);
+    return client->account.last_stream;
+}
+
 uint64_t client_retry_ms(unsigned attempts) {
     uint64_t delay_ms = RETRY_FIRST_MS << (attempts < 16 ? attempts : 16);
     return delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;

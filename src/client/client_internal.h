@@ -311,7 +311,9 @@ struct client {
 // Asks for a wake-up of an object; *wake_ms is the earliest one asked for (TIME_NEVER: none).
 void client_wake(struct client *client, uint64_t *wake_ms, uint64_t at_ms, enum wake_kind kind, uint64_t number);
 uint64_t client_number(struct client *client, struct step *step); // fresh, durable
-void client_loaded(struct client *client, struct step *step);     // the database has been read
+// For a conversation that counts anew: above all before it, also of contacts that are gone, whatever the clock says.
+uint64_t client_stream(struct client *client, struct step *step);
+void client_loaded(struct client *client, struct step *step); // the database has been read
 void client_break(struct client *client, struct step *step, enum err err, const char *text);
 void client_pump(struct client *client, struct step *step); // everything that may be due now
 uint64_t client_retry_ms(unsigned attempts);                // 2 s, doubling to 5 min

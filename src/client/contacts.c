@@ -27,6 +27,8 @@ struct contact *contact_take(struct client *client, const struct contact_state *
     struct contact *contact = NEW(struct contact);
     contact->state = *state;
     contact->wake_ms = TIME_NEVER;
+    if (client->account.last_stream < state->stream_out) // begun before streams were counted
+        client->account.last_stream = state->stream_out;
     table_add(&client->contacts, &contact->state.number);
     return contact;
 }
@@ -94,8 +96,8 @@ enum err contact_add(struct client *client, struct step *step, struct contact **
     struct contact_state state = {.card = *card, .next_out = 1};
     memcpy(state.name, name, strlen(name));
     state.number = client_number(client, step);
-    // Later conversations with the same person count anew: their stream must be greater.
-    state.stream_out = state.active_ms = step->now.wall_ms;
+    state.active_ms = step->now.wall_ms;
+    state.stream_out = client_stream(client, step);
     struct contact *contact = contact_take(client, &state);
     store_contact(step, &contact->state);
     contact_mailbox_ensure(client, step, contact);

@@ -31,6 +31,9 @@ static enum reason reason_of(const char *text) {
     return REASON_NONE;
 }
 
+// Version 2 has the last stream.
+#define ACCOUNT_VERSION 2
+
 static struct reader versioned(struct span value) {
     struct reader r = reader_of(value);
     if (read_u8(&r) != RECORD_VERSION)
@@ -89,21 +92,26 @@ static void card_read(struct reader *r, struct card *card) {
 }
 
 void account_encode(struct writer *w, const struct account_state *state) {
-    write_u8(w, RECORD_VERSION);
+    write_u8(w, ACCOUNT_VERSION);
     write_bytes(w, state->network.bytes, 32);
     write_bytes(w, state->identity.bytes, 32);
     write_u64(w, state->next_number);
     write_u64(w, state->next_cursor);
     write_bool(w, state->restored);
+    write_u64(w, state->last_stream);
 }
 
 enum err account_decode(struct account_state *out, struct span value) {
-    struct reader r = versioned(value);
+    struct reader r = reader_of(value);
+    uint8_t version = read_u8(&r);
+    if (version < RECORD_VERSION || version > ACCOUNT_VERSION)
+        reader_fail(&r);
     read_bytes(&r, out->network.bytes, 32);
     read_bytes(&r, out->identity.bytes, 32);
     out->next_number = read_u64(&r);
     out->next_cursor = read_u64(&r);
     out->restored = read_bool(&r);
+    out->last_stream = version == ACCOUNT_VERSION ? read_u64(&r) : 0;
     return finished(&r);
 }
 

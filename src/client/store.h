@@ -40,6 +40,7 @@ struct account_state {
     uint64_t next_number;        // of contacts, mailboxes, outbox and requests
     uint64_t next_cursor;        // of messages
     bool restored;               // from a backup: every conversation starts a new stream
+    uint64_t last_stream;        // that was begun with anybody
 };
 
 struct contact_state {

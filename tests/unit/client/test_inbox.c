@@ -158,6 +158,28 @@ static void a_new_stream_starts_its_sequences_anew(void **state) {
     world_free(scene.world);
 }
 
+static uint64_t stream_to_eve(const struct scene *scene) {
+    return contact_by_name(scene->bob->client, "eve")->state.stream_out;
+}
+
+// What is sent in a lesser stream than the one before is shown as it comes, in no order.
+static void one_who_is_added_again_gets_a_greater_stream_though_the_clock_went_back(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_make(&scene, 8);
+    make_eve_a_contact(&scene);
+    uint64_t before = stream_to_eve(&scene);
+    assert_int_equal(ask_named(scene.bob, CLIENT_CONTACT_REMOVE, "eve")->err, OK);
+    run_for(scene.world, SECOND_MS);
+    user_crash(scene.bob);
+    scene.world->now.wall_ms -= HOUR_MS;
+    user_start(scene.bob);
+    run_for(scene.world, SECOND_MS);
+    make_eve_a_contact(&scene);
+    assert_true(stream_to_eve(&scene) > before);
+    world_free(scene.world);
+}
+
 static void a_message_id_is_shown_once_whatever_item_it_comes_in(void **state) {
     (void)state;
     struct scene scene;
@@ -399,6 +421,7 @@ int main(void) {
         cmocka_unit_test(held_messages_survive_a_restart),
         cmocka_unit_test(no_more_than_a_bounded_number_of_messages_waits_for_a_gap),
         cmocka_unit_test(a_new_stream_starts_its_sequences_anew),
+        cmocka_unit_test(one_who_is_added_again_gets_a_greater_stream_though_the_clock_went_back),
         cmocka_unit_test(a_message_id_is_shown_once_whatever_item_it_comes_in),
         cmocka_unit_test(an_item_seen_before_is_deleted_again_and_not_shown_again),
         cmocka_unit_test(items_are_deleted_with_the_secret_that_opens_their_commitment),

@@ -23,7 +23,8 @@ static uint8_t value[RECORD_BYTES_MAX];
 
 static void accounts_contacts_and_mailboxes_come_back(void **state) {
     (void)state;
-    struct account_state account = {.next_number = 7, .next_cursor = 8, .restored = true}, account_out;
+    struct account_state account = {.next_number = 7, .next_cursor = 8, .restored = true, .last_stream = 9};
+    struct account_state account_out;
     account.network.bytes[3] = 1;
     account.identity.bytes[4] = 2;
     struct writer w = writer_of(value, sizeof(value));
@@ -32,6 +33,12 @@ static void accounts_contacts_and_mailboxes_come_back(void **state) {
     assert_int_equal(account_out.next_number, 7);
     assert_int_equal(account_out.next_cursor, 8);
     assert_true(account_out.restored);
+    assert_int_equal(account_out.last_stream, 9);
+    value[0] = 1; // as written before streams were counted
+    assert_int_equal(account_decode(&account_out, span_of(value, w.n - 8)), OK);
+    assert_int_equal(account_out.last_stream, 0);
+    assert_int_equal(account_decode(&account_out, span_of(value, w.n)), ERR_CORRUPT);
+    value[0] = 2;
     assert_memory_equal(account_out.network.bytes, account.network.bytes, 32);
     ASSERT_STRICT(account_decode, &account_out, w);
 
