@@ -42,7 +42,9 @@ class RelayByHand(unittest.TestCase):
             file.write("name: relay7\nroles: relay\ngenesis: ../genesis.sotto\nidentity: identity.key\ndata_dir: data\n"
                        f"listen: 127.0.0.1:{link_port}\nstorage_free_min: 16M\n"
                        f"health: {{listen: \"127.0.0.1:{cls.port + 1}\"}}\napi: {{listen: \"127.0.0.1:{cls.port + 2}\"}}\n"
-                       "limits: {handshakes_per_address: 1000, links_per_address: 1000, accepts_per_address_s: 1000}\n")
+                       # All nodes share one address.
+                       "limits: {handshakes_per_address: 1000, links_per_address: 1000, accepts_per_address_s: 1000,\n"
+                       "  client_links_per_address: 1000, packets_per_s_per_link: 100000, packets_per_s_per_address: 100000}\n")
         with open(os.path.join(cls.folder, "log"), "ab") as log:
             cls.node = subprocess.Popen([SOTTOD, "--config", os.path.join(cls.folder, "config.yaml")], stdout=log, stderr=log)
 
