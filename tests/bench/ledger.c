@@ -47,7 +47,7 @@ static void keep(struct chain_bed *bed, struct overlay *overlay) {
 
 // Accounts beyond those that a genesis has room for, a thousand at a time.
 static void add_accounts(struct chain_bed *bed, uint32_t first) {
-    struct overlay *overlay = overlay_over_kv(bed->kv);
+    struct overlay *overlay = overlay_over_pages(bed->pages);
     struct supply supply;
     struct hash root;
     const struct account account = {0, BALANCE};
