@@ -242,19 +242,29 @@ static bool measure_burst(struct town *town, struct results *results) {
     return true;
 }
 
-static bool measure(struct bench *bench, struct town *town, struct results *results) {
-    if (!read_memory(town, &results->memory_mb) || !measure_finality(town, &results->final_ms))
-        return false;
+static bool grow(struct town *town) {
     loader_sign(town->loader, GROW_PER_S * GROW_MS / 1000 / town->part);
-    if (!loader_run(town->loader, GROW_MS / town->part, GROW_PER_S) || !loader_settle(town->loader) ||
-        !measure_sync(town, results) || !read_memory(town, &results->loaded_mb))
-        return false;
+    return loader_run(town->loader, GROW_MS / town->part, GROW_PER_S) && loader_settle(town->loader);
+}
+
+// What did not come about; NULL: all is measured.
+static const char *measure(struct bench *bench, struct town *town, struct results *results) {
+    if (!read_memory(town, &results->memory_mb))
+        return "the network's status cannot be read";
+    if (!measure_finality(town, &results->final_ms))
+        return "a single transfer did not become final";
+    if (!grow(town))
+        return "the chain did not grow as asked";
+    if (!measure_sync(town, results))
+        return "the wiped validator did not come back within a minute";
+    if (!read_memory(town, &results->loaded_mb))
+        return "the network's status cannot be read after the sync";
     for (unsigned i = 0; i < BURSTS / town->part + 1; i++) {
         bench_watch(bench);
         if (!measure_burst(town, results))
-            return false;
+            return "a burst of transfers was not committed";
     }
-    return true;
+    return NULL;
 }
 
 // ---- rows ----
@@ -311,8 +321,8 @@ void bench_validators(struct bench *bench) {
     town.part = bench->rounds < BURSTS * 2 ? QUICK_PART : 1;
     for (unsigned i = 0; i < WATCHES; i++)
         bench_watch(bench);
-    bool fine = town_up(&town, bench) && measure(bench, &town, results);
+    const char *failed = town_up(&town, bench) ? measure(bench, &town, results) : "the network does not start";
     town_free(&town);
-    report(bench, results, fine ? NULL : "the network does not run");
+    report(bench, results, failed);
     free(results);
 }
