@@ -92,6 +92,40 @@ void samples_draw(struct execution *x) {
     state_note(x->overlay, x->header->height - SAMPLE_DELAY, (struct span){0});
 }
 
+// ---- what goes with its relay ----
+
+// The refs without those of the relay. Returns whether there were any.
+static bool refs_without(struct buf *out, struct span refs, const struct relay_id *relay) {
+    for (size_t at = 0; at + BATCH_REF_BYTES <= refs.n; at += BATCH_REF_BYTES) {
+        if (memcmp(refs.p + at + 4, relay->bytes, sizeof relay->bytes) != 0)
+            buf_append(out, span_of(refs.p + at, BATCH_REF_BYTES));
+    }
+    return out->n < refs.n;
+}
+
+// If it comes back, a batch in this one's place is drawn for by its own note alone, not twice.
+static void forget_notes(struct execution *x, const struct relay_id *relay) {
+    struct buf left = {0};
+    struct span noted;
+    for (uint64_t back = 1; back <= SAMPLE_DELAY && back <= x->header->height; back++) {
+        uint64_t height = x->header->height - back;
+        buf_clear(&left);
+        if (state_noted(x->overlay, &noted, height) && refs_without(&left, noted, relay))
+            state_note(x->overlay, height, buf_span(&left));
+    }
+    buf_clear(&left);
+    refs_without(&left, buf_span(&x->batches), relay);
+    buf_free(&x->batches);
+    x->batches = left;
+}
+
+// Batches that may still be there are of this epoch's two predecessors.
+void deliveries_drop(struct execution *x, const struct relay_id *relay) {
+    for (uint32_t back = 1; back <= 2 && back < x->epoch.epoch; back++)
+        state_delete_delivery(x->overlay, x->epoch.epoch - back, relay);
+    forget_notes(x, relay);
+}
+
 // ---- openings ----
 
 // The place of an index in the sample if it is still to be opened, or -1.

@@ -73,6 +73,8 @@ enum tx_outcome opening_execute(struct execution *x, const struct tx *tx);
 bool delivery_is_free(struct overlay *overlay, const struct tx *tx, uint32_t epoch);
 void samples_draw(struct execution *x);
 void deliveries_settle(struct execution *x, uint32_t epoch);
+// What a relay that goes has claimed goes with it: batches, and the samples that would be drawn for them.
+void deliveries_drop(struct execution *x, const struct relay_id *relay);
 
 // ---- epoch.c ----
 

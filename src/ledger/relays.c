@@ -101,19 +101,13 @@ enum tx_outcome retire_execute(struct execution *x, const struct tx *tx) {
     return TX_DONE;
 }
 
-// Batches that may still be there are of this epoch's two predecessors.
-static void drop_deliveries(struct execution *x, const struct relay_id *id) {
-    for (uint32_t back = 1; back <= 2 && back < x->epoch.epoch; back++)
-        state_delete_delivery(x->overlay, x->epoch.epoch - back, id);
-}
-
 void relay_slash(struct execution *x, const struct relay_id *id, uint32_t epoch) {
     struct relay_record record;
     if (!state_relay(x->overlay, &record, id))
         return;
     x->supply.pool += record.stake;
     execution_event(x, LEDGER_RELAY_SLASHED, id->bytes, epoch, record.stake);
-    drop_deliveries(x, id);
+    deliveries_drop(x, id);
     state_delete_relay(x->overlay, id);
 }
 
@@ -127,7 +121,7 @@ void relays_leave(struct execution *x, uint32_t epoch) {
             continue;
         unbond(x, &record.operator, record.stake, NULL);
         execution_event(x, LEDGER_RELAY_GONE, relays[i].bytes, epoch, record.stake);
-        drop_deliveries(x, &relays[i]);
+        deliveries_drop(x, &relays[i]);
         state_delete_relay(x->overlay, &relays[i]);
     }
     free(relays);

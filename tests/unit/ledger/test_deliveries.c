@@ -535,6 +535,26 @@ static void what_a_slashed_relay_claimed_besides_goes_with_it(void **state) {
     assert_int_equal(delivery_of(rig, &second).count, 0);
 }
 
+// Its batch was taken with it, so the block that would have drawn that one's sample draws nothing.
+static void a_relay_that_comes_back_is_sampled_for_its_new_batch_alone(void **state) {
+    struct rig *rig = *state;
+    struct batch first, second;
+    deliver(rig, &first, LEAVES);
+    struct delivery_record record = submit(rig, &first);
+    rig_end_epoch(rig);
+    batch_make(&second, 0, 2, LEAVES);
+    struct tx tx = batch_tx(rig, &second);
+    rig_queue(rig, &tx);
+    tx = opening_tx(rig, &first, record.sample[0], 1);
+    tx.opening.secret[5] ^= 1;
+    rig_queue(rig, &tx);
+    tx = rig_register(rig, 7, 0, RIG_STAKE, 0, 3);
+    assert_int_equal(rig_one(rig, &tx), TX_DONE);
+    assert_non_null(rig_event(rig, LEDGER_RELAY_SLASHED));
+    record = submit(rig, &second);
+    assert_in_range(record.sample_count, 1, 4);
+}
+
 static void assert_slashed_now(struct rig *rig, uint64_t pool) {
     struct relay_record record;
     assert_int_equal(rig_event(rig, LEDGER_RELAY_SLASHED)->amount, RIG_STAKE);
@@ -741,6 +761,7 @@ int main(void) {
         RIG(a_second_batch_fails_even_if_it_pays),
         RIG(a_relay_that_has_retired_has_no_later_deliveries),
         RIG(what_a_slashed_relay_claimed_besides_goes_with_it),
+        RIG(a_relay_that_comes_back_is_sampled_for_its_new_batch_alone),
         RIG(a_leaf_of_another_relay_slashes_when_it_is_opened),
         RIG(a_leaf_without_its_secret_slashes_when_it_is_opened),
         RIG(nobody_opens_another_relays_leaves),
