@@ -65,6 +65,12 @@ class CountTests(unittest.TestCase):
     def test_a_program_that_dies_after_its_report_failed(self):
         self.assertEqual(self.count(("test_x", "FAIL", -6, GOOD))[:2], (1, "2 passed, 1 failed, 1 skipped"))
 
+    def test_a_program_that_should_fail_is_one_test_and_passes_when_it_does(self):
+        self.assertEqual(self.count(("test_x", "EXPECTEDFAIL", 1, BAD)), (0, "1 passed, 0 failed, 0 skipped", []))
+        status, line, before = self.count(("test_x", "UNEXPECTEDPASS", 0, GOOD))
+        self.assertEqual((status, line), (1, "0 passed, 1 failed, 0 skipped"))
+        self.assertEqual(before[0], "FAILED test_x")
+
     def test_a_script_that_leaves_its_cases_counts_as_them(self):
         self.assertEqual(self.count(("test_x.py", "OK", 0, GOOD))[:2], (0, "2 passed, 0 failed, 1 skipped"))
 
