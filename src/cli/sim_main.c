@@ -36,7 +36,7 @@ static const char usage[] =
     "  --quiet            nothing goes wrong\n"
     "  --without FAULT    leaves out one kind of fault; may be repeated: kill effect power blackout\n"
     "                     pause partition break stall slow clock full failing-write lost-disk\n"
-    "                     join retire intruder ambush tampering\n"
+    "                     join retire move intruder ambush tampering\n"
     "  --expect-failure   succeeds at the first failure, fails if there is none\n"
     "  --verbose          prints everything that happens\n";
 

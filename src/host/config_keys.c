@@ -27,7 +27,7 @@ const struct config_key config_keys[] = {
      "key file of the account that stakes for this relay (relay): with it the relay registers itself"},
     {"keep_blocks", KEY_NUMBER, AT(host.node.keep_blocks), 0, 1000000000, "blocks to hold (validator); 0: all"},
     {"checkpoint", KEY_CHECKPOINT, AT(host.node.checkpoint), 0, 0,
-     "a block to trust, from somebody you trust (relay, user): instead of all older ones"},
+     "a block to trust, from somebody you trust (relay, bootstrap, user): instead of all older ones"},
     {"account", KEY_PATH, AT(account_path), 0, 0, "sealed account file (user)"},
     {"passphrase_file", KEY_PATH, AT(passphrase_path), 0, 0, "file or /dev/fd/N whose first line opens the account"},
     {"listen", KEY_ADDRESSES, AT(host.listen), 0, 0, "where links are accepted, up to 4"},

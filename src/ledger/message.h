@@ -1,5 +1,5 @@
 // What ledger links carry: bodies of frames, as codecs. The frame itself (length, kind) is the node's.
-// docs/spec/links.md is the specification. Spans of decoded bodies point into the frame.
+// docs/spec/ledger.md, "Frames", is the specification. Spans of decoded bodies point into the frame.
 #ifndef SOTTO_LEDGER_MESSAGE_H
 #define SOTTO_LEDGER_MESSAGE_H
 
@@ -30,7 +30,7 @@ enum ledger_frame {
     FRAME_STANDING = 32,     // how the two stand, as the asked node has it: not proved
     FRAME_GET_DELIVERY = 33, // relay 32 | epoch 4
     FRAME_DELIVERY = 34,     // what it claims of that epoch, as the asked node has it: not proved
-    // Members' only: validators and those that follow.
+    // Members' only: those who have proved to hold the key of a validator.
     FRAME_PROPOSAL = 48,
     FRAME_VOTE = 49,
     FRAME_HEARD = 50,     // who was heard for what in a round: heard.h

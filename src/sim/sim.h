@@ -22,7 +22,7 @@ struct sim_faults {
     uint64_t clock_ms;       // a machine's wall clock jumps, and later back
     uint64_t disk_full_ms;   // a disk has no space left for a while
     uint64_t disk_fail_ms;   // a write fails
-    uint64_t disk_lost_ms;   // a relay's disk is replaced by an empty one
+    uint64_t disk_lost_ms;   // a disk is replaced by an empty one
     uint64_t join_ms;        // a new relay
     uint64_t retire_ms;      // a relay leaves for good
     uint64_t move_ms;        // a process ends at once, and begins anew at another address
