@@ -49,6 +49,7 @@ static const struct {
                                  "said which one holds, give a new block of it as checkpoint"},
 };
 
+#define LATER_EPOCH "a directory under a block of a later epoch"
 #define WAITS_CHECKPOINT "the block of the checkpoint: no seed serves one of that height and id"
 
 static void remember(const struct light *light, struct step *step) {
@@ -137,6 +138,12 @@ static enum err verify_opened(struct node *node, struct step *step, const struct
     return err;
 }
 
+// The state has directories of epochs that are over. Trust in a block after their end would keep the next one out,
+// which stands under an older block.
+static bool is_late(const struct node *node, const struct ledger_bundle *bundle) {
+    return epoch_at(&node->config.genesis, bundle->header.time_ms) > bundle->epoch;
+}
+
 // Trust moves only with a directory that is proved: it and the header are kept in one batch. What is fetched for a
 // bundle could otherwise go beyond the directory in force, and a liar's bundle keep that one out.
 static enum err verify_bundle(void *ctx, struct step *step, struct span proof, const char **why) {
@@ -149,6 +156,9 @@ static enum err verify_bundle(void *ctx, struct step *step, struct span proof, c
     } else if (node->light_forked) {
         err = verdicts[LIGHT_FORK].err;
         *why = verdicts[LIGHT_FORK].text;
+    } else if (err == OK && is_late(node, bundle)) {
+        err = ERR_EXPIRED;
+        *why = LATER_EPOCH;
     } else if (err == OK) {
         err = verify_opened(node, step, bundle, proof, why);
     }

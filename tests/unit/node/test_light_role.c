@@ -166,6 +166,18 @@ static void trust_goes_up_only_and_survives_a_restart(void **state) {
     assert_int_equal(newest(rig), 2);
 }
 
+static void a_directory_under_a_block_of_a_later_epoch_does_not_keep_the_next_one_out(void **state) {
+    struct network *n = network_of(state);
+    struct rig *rig = start(state, ROLE_USER, CONSENSUS_POA);
+    uint64_t link = asked_link(rig);
+    rig_live(rig, RIG_EPOCH_MS);
+    give(rig, link, bundle_of(n, 1, 70, RIG_VALIDATORS, 3)); // the state has it still
+    assert_int_equal(newest(rig), 0);
+    assert_non_null(strstr(follow_refusal(rig->node->follow), "later epoch"));
+    give(rig, link, bundle_of(n, 2, 61, RIG_VALIDATORS, 3));
+    assert_int_equal(newest(rig), 2);
+}
+
 static void trust_that_is_too_old_asks_for_a_checkpoint_and_says_why(void **state) {
     struct network *n = network_of(state);
     struct rig *rig = start(state, ROLE_RELAY, CONSENSUS_POS);
@@ -508,6 +520,7 @@ int main(void) {
         CASE(a_forged_directory_is_refused),
         CASE(another_networks_directory_is_refused_and_called_so),
         CASE(trust_goes_up_only_and_survives_a_restart),
+        CASE(a_directory_under_a_block_of_a_later_epoch_does_not_keep_the_next_one_out),
         CASE(trust_that_is_too_old_asks_for_a_checkpoint_and_says_why),
         CASE(authorities_are_trusted_without_limit),
         CASE(a_ledger_that_halts_leaves_the_last_directory_in_force_while_it_is_valid),
