@@ -145,10 +145,14 @@ static void handle_addresses(struct node *node, struct step *step, struct link *
 
 // ---- asking and being asked ----
 
-// Like a directory: who is no relay gets one answer at a time, and not many.
+// Like a directory: who is no relay gets one answer at a time, and not many; a user shows nobody what it was told.
 static void handle_get(struct node *node, struct step *step, struct link *link, struct span message) {
     if (get_addresses_decode(message) != OK) {
         close_link(node, step, link, CLOSE_PROTOCOL);
+        return;
+    }
+    if (!node_serves(node)) {
+        metric_add(step->env->metrics, METRIC_MESSAGES_UNWANTED, 1);
         return;
     }
     if (!relays_is_trusted(node, link) &&

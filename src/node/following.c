@@ -116,6 +116,10 @@ void following_asked(struct node *node, struct step *step, struct link *link, st
         close_link(node, step, link, CLOSE_PROTOCOL);
         return;
     }
+    if (!node_serves(node)) { // of one directory there are many proofs: whose we hold would tell us again
+        metric_add(step->env->metrics, METRIC_MESSAGES_UNWANTED, 1);
+        return;
+    }
     struct directory *directory = epoch == 0 ? follow_newest(node->follow) : follow_epoch(node->follow, epoch);
     if (directory != NULL && !may_have_directory(node, step, link)) {
         metric_add(step->env->metrics, METRIC_PACKETS_LIMITED, 1);

@@ -404,6 +404,18 @@ static void a_user_finds_an_entry_that_has_moved_through_the_other(void **state)
     assert_true(rig_link(rig, link)->open);
 }
 
+// What it holds could be a mark that another relay has put there.
+static void a_user_says_nothing_of_what_it_has_been_told(void **state) {
+    struct rig *rig = start_user(state);
+    struct address_record record;
+    size_t up;
+    uint64_t link = rig_accept_greeted(rig, dial_of_entry(rig, &up), 1);
+    tell(rig, link, up, MOVED_PORT);
+    assert_int_equal(rig_metric(rig, METRIC_ADDRESSES), 1);
+    ask(rig, link);
+    assert_int_equal(told(rig, link, &record), 0);
+}
+
 // Else the entry that is asked could tell which other one is away.
 static void a_user_asks_no_sooner_because_a_dial_has_failed(void **state) {
     struct rig *rig = start_user(state);
@@ -487,6 +499,7 @@ int main(void) {
         RIG_CASE(an_answer_is_taken_and_a_dial_failure_leads_to_another_question),
         RIG_CASE(failing_dials_do_not_make_a_node_ask_without_end),
         RIG_CASE(a_user_finds_an_entry_that_has_moved_through_the_other),
+        RIG_CASE(a_user_says_nothing_of_what_it_has_been_told),
         RIG_CASE(a_user_asks_no_sooner_because_a_dial_has_failed),
         RIG_CASE(a_user_asks_now_and_then),
         RIG_CASE(a_user_with_no_link_left_asks_a_seed_and_lets_it_go),

@@ -167,6 +167,23 @@ static void a_seed_follows_the_directory_and_gives_it_to_newcomers(void **state)
     assert_true(span_equal(served(rig, newcomer), buf_span(&rig->node->directory->bytes)));
 }
 
+// Its bytes could be a mark: of one directory there are many proofs.
+static void a_user_does_not_show_the_directory_it_holds(void **state) {
+    struct rig *rig = start(state, ROLE_USER);
+    struct buf directory = {0};
+    uint8_t question[5];
+    uint64_t seed = rig_accept_greeted(rig, rig_dial(rig, &rig->relays[0].id), 1);
+    rig_directory(rig, &directory, 1, RIG_RELAYS);
+    rig_give_directory(rig, seed, buf_span(&directory));
+    buf_free(&directory);
+    assert_int_equal(newest(rig), 1);
+    struct rig_dial *dial = &rig->dials[rig->dial_count - 1]; // an entry
+    assert_false(dial->over);
+    uint64_t entry = rig_accept_greeted(rig, dial, 1);
+    rig_send(rig, entry, span_of(question, get_directory_encode(question, 0)));
+    assert_int_equal(rig_message_count(rig, entry, MESSAGE_DIRECTORY), 0);
+}
+
 static void a_forged_directory_is_refused_and_said(void **state) {
     struct rig *rig = start_listed(state, 3);
     struct buf directory = {0};
@@ -345,6 +362,7 @@ int main(void) {
         RIG_CASE(a_node_with_nothing_asks_few_strangers),
         RIG_CASE(a_new_directory_is_announced_to_relays_and_to_who_has_none),
         RIG_CASE(a_seed_follows_the_directory_and_gives_it_to_newcomers),
+        RIG_CASE(a_user_does_not_show_the_directory_it_holds),
         RIG_CASE(a_forged_directory_is_refused_and_said),
         RIG_CASE(directories_that_are_refused_again_and_again_are_counted_and_said_once_a_minute),
         RIG_CASE(a_relay_whose_certificate_is_refused_says_so),
