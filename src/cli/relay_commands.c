@@ -166,7 +166,7 @@ static int register_main(int argc, char **argv) {
             "RELAY_DIR is its folder, with config.yaml (which has api.listen) and its key. --dir is a ledger\n"
             "node's. Directories list the relay from the next epoch on.\n\n"
             "  sotto relay register --key operator.key --dir validator1 --wait relay7\n"
-            "  sotto relay register --key operator.key --dir validator1 --stake 20SOT --deposit 2SOT relay7") != 1) {
+            "  sotto relay register --key operator.key --dir validator1 --stake 200SOT --deposit 2SOT relay7") != 1) {
         fprintf(stderr, "sotto: the relay's folder is wanted\n");
         return STATUS_USAGE;
     }

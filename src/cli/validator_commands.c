@@ -99,10 +99,10 @@ static int stake_main(int argc, char **argv) {
                       "Stakes grains for a validator (networks with consensus pos): its power from the next epoch on.\n"
                       "A validator that signs two blocks of one height loses stake. The validator's key has to agree:\n"
                       "give its file, or have `sotto validator proof` make the proof on the machine where it is.\n\n"
-                      "  sotto validator stake --key operator.key --validator validator.key 100SOT\n"
-                      "  sotto validator stake --key operator.key --validator 77ab...01 --proof 5d02...3c 100SOT") !=
+                      "  sotto validator stake --key operator.key --validator validator.key 1000SOT\n"
+                      "  sotto validator stake --key operator.key --validator 77ab...01 --proof 5d02...3c 1000SOT") !=
         1) {
-        fprintf(stderr, "sotto: an amount such as 100SOT is wanted\n");
+        fprintf(stderr, "sotto: an amount such as 1000SOT is wanted\n");
         return STATUS_USAGE;
     }
     struct sending sending;
@@ -165,8 +165,8 @@ static int unstake_main(int argc, char **argv) {
     if (options_parse(
             argc, argv, options, "sotto validator unstake --key FILE [options] AMOUNT",
             "Takes stake back. It stays bound for the network's unbonding time, and can be lost until then.\n\n"
-            "  sotto validator unstake --key operator.key 100SOT") != 1) {
-        fprintf(stderr, "sotto: an amount such as 100SOT is wanted\n");
+            "  sotto validator unstake --key operator.key 1000SOT") != 1) {
+        fprintf(stderr, "sotto: an amount such as 1000SOT is wanted\n");
         return STATUS_USAGE;
     }
     struct sending sending;
