@@ -52,10 +52,12 @@ static void print_checkpoint(const json_t *status) {
 static int checkpoint_main(int argc, char **argv) {
     struct ledger_options ledger = {0};
     const struct option options[] = {LEDGER_OPTIONS(ledger), NO_MORE};
-    if (options_parse(argc, argv, options, "sotto chain checkpoint [options]",
-                      "A block that this node has verified, as height:id. Whoever trusts you can put it as\n"
-                      "`checkpoint:` into the configuration of a node that was away for too long.\n\n"
-                      "  sotto chain checkpoint --dir relay7") != 0) {
+    if (options_parse(
+            argc, argv, options, "sotto chain checkpoint [options]",
+            "A block that this node has verified, as height:id. Whoever trusts you can put it as\n"
+            "`checkpoint:` into the configuration of a node that was away for too long. Relays and users have\n"
+            "one as well: --dir may name the folder of any node with api.listen.\n\n"
+            "  sotto chain checkpoint --dir relay7") != 0) {
         return STATUS_USAGE;
     }
     return ledger_show(&ledger, "/v1/status", print_checkpoint);

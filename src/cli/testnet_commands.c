@@ -367,9 +367,11 @@ static int add_main(int argc, char **argv) {
                                       .number = &timeout_s, .min = 1, .max = 86400},
                                      {"set", "LINE", "one more line for its configuration", .text = &set},
                                      NO_MORE};
-    int left = options_parse(argc, argv, options, "sotto testnet add [options] validator|relay|user",
-                             "One more node. A relay serves from the next epoch on; a validator follows the chain and\n"
-                             "takes part when the others have voted for its key (validator.key in its folder).");
+    int left =
+        options_parse(argc, argv, options, "sotto testnet add [options] validator|relay|user",
+                      "One more node. A relay serves from the next epoch on; a validator follows the chain and\n"
+                      "takes part when the others have voted for its key (validator.key in its folder), or with pos\n"
+                      "when somebody has staked for it.");
     enum testnet_role role;
     if (left != 1 || !parse_added(&role, argv[1])) {
         fprintf(stderr, "sotto: validator, relay or user is wanted\n");
