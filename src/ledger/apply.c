@@ -83,18 +83,23 @@ static void tx_of_chain(struct chain_tx *out, const struct candidate *candidate,
         out->accounts[out->account_count++] = other;
 }
 
+static void settle_tx(struct ledger *ledger, const struct candidate *candidate, const struct tx *tx) {
+    struct account account;
+    if (tx->kind == TX_EVIDENCE) { // what else accuses the same key is of no use any more
+        const struct account_id accused = mempool_accused(evidence_accused(&tx->evidence));
+        mempool_settle(ledger->mempool, &accused, 1);
+        return;
+    }
+    state_account(candidate->overlay, &account, &tx->sender);
+    mempool_settle(ledger->mempool, &tx->sender, account.nonce);
+}
+
 static void settle(struct ledger *ledger, const struct candidate *candidate) {
     for (uint32_t i = 0; i < candidate->block.header.tx_count; i++) {
         struct tx tx;
-        struct account account;
-        const struct tx_id id = block_tx_id(&candidate->block, i);
         enum err err = tx_decode(&tx, candidate->block.txs[i]);
         ASSERT(err == OK);
-        mempool_remove(ledger->mempool, &id);
-        if (tx.kind == TX_EVIDENCE)
-            continue;
-        state_account(candidate->overlay, &account, &tx.sender);
-        mempool_settle(ledger->mempool, &tx.sender, account.nonce);
+        settle_tx(ledger, candidate, &tx);
     }
 }
 

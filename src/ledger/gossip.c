@@ -44,6 +44,7 @@ static enum mempool_verdict pool(struct ledger *ledger, struct step *step, struc
         if (chain_tx_place(step, id, &height, &index) == OK ||
             !execute_accuses(state, &tx->evidence, ledger->chain.height + 1))
             return MEMPOOL_NONCE_USED;
+        entry.sender = mempool_accused(evidence_accused(&tx->evidence));
         return mempool_add(ledger->mempool, &entry, 0);
     }
     state_account(state, &account, &tx->sender);

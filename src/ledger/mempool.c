@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "crypto/hash.h"
 
 struct entry {
     struct mempool_tx tx;
@@ -17,7 +18,7 @@ struct entry {
 
 // A sender's, sorted by nonce.
 struct sender {
-    uint8_t key[32]; // of nobody's transaction: its id
+    uint8_t key[32];
     uint64_t next_nonce;
     size_t count;
     size_t ready; // the first so many follow next_nonce without a gap
@@ -81,13 +82,12 @@ void mempool_free(struct mempool *mempool) {
 
 // ---- senders
 
-static bool is_nobodys(const struct mempool_tx *tx) {
-    static const uint8_t zeros[32];
-    return memcmp(tx->sender.bytes, zeros, sizeof(zeros)) == 0;
-}
-
-static const uint8_t *sender_key(const struct mempool_tx *tx) {
-    return is_nobodys(tx) ? tx->id.bytes : tx->sender.bytes;
+struct account_id mempool_accused(const struct sign_public *key) {
+    struct hash hash;
+    struct account_id id;
+    hash_bytes(&hash, "sotto mempool accused", SPAN_OF(key->bytes));
+    memcpy(id.bytes, hash.bytes, sizeof id.bytes);
+    return id;
 }
 
 static struct sender *sender_new(struct mempool *mempool, const uint8_t *key) {
@@ -175,7 +175,7 @@ static struct entry *entry_new(const struct mempool_tx *tx) {
 
 // ---- adding
 
-// The last of the sender whose last one offers the least: taking it away leaves no gap. Nobody's are not sent away.
+// The last of the sender whose last one offers the least: taking it away leaves no gap. What is free is not sent away.
 static struct entry *cheapest_last(const struct mempool *mempool) {
     struct entry *cheapest = NULL;
     for (const struct sender *sender = mempool->first; sender != NULL; sender = sender->next) {
@@ -220,7 +220,7 @@ static enum mempool_verdict against_sender(const struct sender *sender, const st
 
 static enum mempool_verdict against(const struct mempool *mempool, const struct mempool_tx *tx, uint64_t next_nonce) {
     const struct sender none = {.next_nonce = next_nonce};
-    const struct sender *sender = map_find(&mempool->by_sender, sender_key(tx));
+    const struct sender *sender = map_find(&mempool->by_sender, tx->sender.bytes);
     struct entry *replaced;
     if (tx->nonce < next_nonce)
         return MEMPOOL_NONCE_USED;
@@ -232,18 +232,15 @@ static enum mempool_verdict against(const struct mempool *mempool, const struct 
 enum mempool_verdict mempool_add(struct mempool *mempool, const struct mempool_tx *tx, uint64_t next_nonce) {
     if (mempool_has(mempool, &tx->id))
         return MEMPOOL_KNOWN;
-    if (is_nobodys(tx))
-        next_nonce = tx->nonce;
-    else
-        mempool_settle(mempool, &tx->sender, next_nonce);
+    mempool_settle(mempool, &tx->sender, next_nonce);
     enum mempool_verdict verdict = against(mempool, tx, next_nonce);
     if (verdict != MEMPOOL_TAKEN)
         return verdict;
     if (!make_room(mempool, tx))
         return MEMPOOL_FULL;
-    struct sender *sender = map_find(&mempool->by_sender, sender_key(tx)); // making room may have freed it
+    struct sender *sender = map_find(&mempool->by_sender, tx->sender.bytes); // making room may have freed it
     if (sender == NULL) {
-        sender = sender_new(mempool, sender_key(tx));
+        sender = sender_new(mempool, tx->sender.bytes);
         sender->next_nonce = next_nonce;
     }
     size_t at = place_of(sender, tx->nonce);

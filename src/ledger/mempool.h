@@ -24,12 +24,16 @@ struct mempool_limits {
 // As it stands in the mempool; the bytes are its own.
 struct mempool_tx {
     struct tx_id id;
-    struct account_id sender; // zeros: nobody's (evidence), in no order
+    struct account_id sender; // of evidence, which nobody sends: mempool_accused
     uint64_t nonce;
     uint64_t fee;
     bool free_of_fee; // one that the state grants; neither fee_min nor replacement apply
     struct span bytes;
 };
+
+// Evidence stands, with nonce 0, in the queue of whom it accuses, so that one waits: more would be of no use, and
+// whoever signs without end could fill the mempool with what is not sent away. No account has this id.
+struct account_id mempool_accused(const struct sign_public *key);
 
 enum mempool_verdict {
     MEMPOOL_TAKEN,
@@ -60,8 +64,7 @@ bool mempool_find(const struct mempool *mempool, const struct tx_id *id, struct 
 size_t mempool_candidates(const struct mempool *mempool, struct span *out, size_t count_max, size_t bytes_max);
 // A block has raised the sender's next nonce: what it has used up goes.
 void mempool_settle(struct mempool *mempool, const struct account_id *sender, uint64_t next_nonce);
-void mempool_remove(struct mempool *mempool,
-                    const struct tx_id *id); // turned out never to apply, or settled (evidence)
+void mempool_remove(struct mempool *mempool, const struct tx_id *id); // turned out never to apply
 size_t mempool_count(const struct mempool *mempool);
 size_t mempool_bytes(const struct mempool *mempool);
 size_t mempool_ready(const struct mempool *mempool); // of them, those before any gap

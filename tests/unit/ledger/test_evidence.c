@@ -354,6 +354,54 @@ static void strangers_are_not_told_and_not_listened_to(void **state) {
     world_free(world);
 }
 
+// ---- a validator that makes evidence against itself
+
+static struct evidence against_liar(struct world *world, uint32_t round) {
+    struct vote votes[2] = {{.type = VOTE_PREVOTE, .height = 1, .round = round}};
+    struct sign_secret secret;
+    struct evidence evidence;
+    liars_key(world, &secret, &votes[0].validator);
+    votes[1] = votes[0];
+    votes[1].value.bytes[0] = 7;
+    for (size_t i = 0; i < 2; i++)
+        vote_sign(&votes[i], &world->genesis.network, &secret);
+    assert_int_equal(evidence_of_votes(&evidence, &votes[0], &votes[1]), OK);
+    return evidence;
+}
+
+static enum mempool_verdict offer_against_liar(struct machine *machine, uint32_t round) {
+    struct tx tx = {.network = machine->world->genesis.network, .kind = TX_EVIDENCE};
+    uint8_t bytes[TX_BYTES_MAX];
+    tx.evidence = against_liar(machine->world, round);
+    struct ledger_request request = {.id = 2, .op = LEDGER_SUBMIT, .tx = span_of(bytes, tx_encode(bytes, &tx))};
+    return ask(machine, &request)->verdict;
+}
+
+// It is free and not sent away for a fee: without end it would take the place of all that pays, and at a follower,
+// which proposes nothing, it would stay for ever.
+static void one_evidence_waits_against_each_and_goes_when_any_is_in_a_block(void **state) {
+    (void)state;
+    struct world *world = world_make(11, 4, 5);
+    struct machine *machines[] = {&world->machines[0], &world->machines[4]};
+    for (size_t i = 0; i < 2; i++)
+        machine_start(machines[i]);
+    run_for(world, SECOND_MS);
+    for (uint32_t round = 0; round < 20; round++)
+        for (uint32_t i = 0; i < 2; i++)
+            assert_int_equal(offer_against_liar(machines[i], round + i),
+                             round == 0 ? MEMPOOL_TAKEN : MEMPOOL_UNDERPRICED);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(mempool_count(machines[i]->ledger->mempool), 1);
+    for (size_t i = 1; i < LIAR; i++)
+        machine_start(&world->machines[i]);
+    run_for(world, 20 * SECOND_MS);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(machines[i]->ledger->set.count, 3);
+        assert_int_equal(mempool_count(machines[i]->ledger->mempool), 0);
+    }
+    world_free(world);
+}
+
 // ---- what it costs
 
 static struct { size_t frames[256], bytes[256]; } sent;
@@ -399,6 +447,7 @@ int main(void) {
         cmocka_unit_test(claims_without_end_cost_their_sender_its_allowance),
         cmocka_unit_test(a_forged_statement_closes_the_link),
         cmocka_unit_test(strangers_are_not_told_and_not_listened_to),
+        cmocka_unit_test(one_evidence_waits_against_each_and_goes_when_any_is_in_a_block),
         cmocka_unit_test(each_height_is_told_to_each_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
