@@ -48,7 +48,7 @@ struct peer {
     bool is_member; // and that is a validator's, of the next height or the one after
     bool has_status;
     struct peer_status status;
-    struct allowance txs_allowed, votes_allowed, answers_allowed;
+    struct allowance txs_allowed, signatures_allowed, answers_allowed;
     struct allowance heard_allowed, statements_allowed;
     bool asked_peers;       // whom it knows: no answer yet
     bool asked_block;       // for a block; an answer to nothing is not looked at

@@ -74,6 +74,45 @@ static void the_claim_of_one_validator_does_not_stop_the_others(void **state) {
     world_free(world);
 }
 
+// ---- what its signatures cost
+
+// A round of the next height in which the liar proposes.
+static uint32_t round_of(const struct machine *machine, const struct sign_public *liar) {
+    const struct ledger *ledger = machine->ledger;
+    size_t index = (size_t)validator_set_find(&ledger->set, liar);
+    uint32_t round = 0;
+    while (validators_proposer(&ledger->set, ledger->chain.height + 1, round) != index)
+        round++;
+    return round;
+}
+
+static void proposals_again_and_again_cost_their_sender_its_allowance(void **state) {
+    (void)state;
+    struct world *world = world_of_three_and_a_liar(22);
+    struct machine *machine = &world->machines[0];
+    struct stranger *liar = stranger_join(machine);
+    struct proposal_message *message = NEW(struct proposal_message);
+    struct sign_secret secret;
+    struct proposal *proposal = &message->proposal;
+    struct buf body = {0};
+    stranger_prove(liar, &world->machines[3]);
+    sign_key_from_seed(&secret, &proposal->proposer, world->machines[3].validator_seed);
+    proposal->height = height_of(machine) + 1;
+    proposal->round = round_of(machine, &proposal->proposer);
+    proposal->valid_round = VALID_ROUND_NONE;
+    proposal->value.bytes[0] = 9;
+    proposal_sign(proposal, &world->genesis.network, &secret);
+    proposal_message_encode(&body, message);
+    int64_t before = metric_value(machine->env.metrics, METRIC_LEDGER_FRAMES_FOREIGN);
+    for (size_t i = 0; i < 3000; i++)
+        stranger_say(liar, FRAME_PROPOSAL, buf_span(&body));
+    assert_true(metric_value(machine->env.metrics, METRIC_LEDGER_FRAMES_FOREIGN) >= before + 1000);
+    assert_false(liar->closed);
+    buf_free(&body);
+    free(message);
+    world_free(world);
+}
+
 // ---- two links with one peer
 
 struct pair {
@@ -778,6 +817,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claimed_heights_do_not_stop_validators),
         cmocka_unit_test(the_claim_of_one_validator_does_not_stop_the_others),
+        cmocka_unit_test(proposals_again_and_again_cost_their_sender_its_allowance),
         cmocka_unit_test(an_empty_range_costs_its_sender_its_claim),
         cmocka_unit_test(a_range_of_another_network_closes_the_link),
         cmocka_unit_test(a_certificate_of_another_height_closes_the_link),
