@@ -11,7 +11,7 @@
 #define DIAL_RETRY_MS 500
 #define DIAL_RETRY_MS_MAX 30000
 #define DIALS_CROSS_MS 10000            // a handshake takes no longer
-#define LINKS_WANTED 16                 // beyond the seeds
+#define LINKS_WANTED 16                 // of a follower, beyond the seeds
 #define ANSWERS_PER_S (4 * 1024 * 1024) // bytes that one peer may make us send
 #define ANSWERS_BURST_MS 500            // two of the longest answers
 
@@ -50,11 +50,26 @@ static struct known_peer *known_find(struct ledger *ledger, const struct relay_i
     return NULL;
 }
 
-// The entry of one that could not be reached, so that names nobody answers to do not fill the table.
+static bool is_linked_member(const struct ledger *ledger, const struct relay_id *id) {
+    for (size_t i = 0; i < ledger->peer_count; i++) {
+        const struct peer *peer = ledger->peers[i];
+        if (peer->is_member && memcmp(peer->id.bytes, id->bytes, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The entry of one that could not be reached, so that names nobody answers to do not fill the table; of a validator's
+// table also that of one that has turned out to be none.
 static struct known_peer *known_useless(struct ledger *ledger) {
     for (size_t i = 0; i < ledger->known_count; i++) {
         struct known_peer *known = &ledger->known[i];
         if (!known->is_seed && !known->linked && !known->dialling && known->failures > 0)
+            return known;
+    }
+    for (size_t i = 0; ledger->signer != NULL && i < ledger->known_count; i++) {
+        struct known_peer *known = &ledger->known[i];
+        if (!known->is_seed && known->linked && !is_linked_member(ledger, &known->id))
             return known;
     }
     return NULL;
@@ -202,7 +217,7 @@ void ledger_peer_up(struct ledger *ledger, struct step *step, uint64_t link, con
     if (ledger->signer != NULL)
         tell_membership(ledger, step, peer);
     tell_address(ledger, step, peer);
-    if (!inbound && ledger->known_count < PEERS_KNOWN_MAX) {
+    if (!inbound) {
         peer->asked_peers = true;
         peer_send(ledger, step, peer, FRAME_GET_PEERS, (struct span){NULL, 0});
     }
@@ -231,7 +246,7 @@ void ledger_dial_failed(struct ledger *ledger, struct step *step, const struct r
     known->failures++;
 }
 
-// ---- dialling: all seeds, and some of the others
+// ---- dialling: all seeds, and of the others some, or all
 
 void peers_begin(struct ledger *ledger) {
     const struct genesis *genesis = ledger->config.genesis;
@@ -244,6 +259,11 @@ static size_t count_others(const struct ledger *ledger) {
     for (size_t i = 0; i < ledger->known_count; i++)
         others += !ledger->known[i].is_seed && (ledger->known[i].linked || ledger->known[i].dialling);
     return others;
+}
+
+// Votes are not passed on, so a validator dials all that it hears of: there may be more validators than seeds.
+static bool wants_links(const struct ledger *ledger, size_t others) {
+    return ledger->signer != NULL || others < LINKS_WANTED;
 }
 
 static void repeat_status(struct ledger *ledger, struct step *step) {
@@ -260,7 +280,7 @@ void peers_tick(struct ledger *ledger, struct step *step) {
         struct known_peer *known = &ledger->known[i];
         if (known->linked || known->dialling || step->now.mono_ms < known->retry_ms)
             continue;
-        if (!known->is_seed && others++ >= LINKS_WANTED)
+        if (!known->is_seed && !wants_links(ledger, others++))
             continue;
         known->dialling = true;
         ledger->ports.dial(ledger->ports.ctx, step, &known->id, &known->address);
@@ -269,10 +289,10 @@ void peers_tick(struct ledger *ledger, struct step *step) {
 
 uint64_t peers_next_ms(const struct ledger *ledger) {
     uint64_t next_ms = ledger->status_ms;
-    bool enough = count_others(ledger) >= LINKS_WANTED;
+    bool more = wants_links(ledger, count_others(ledger));
     for (size_t i = 0; i < ledger->known_count; i++) {
         const struct known_peer *known = &ledger->known[i];
-        bool wanted = known->is_seed || !enough;
+        bool wanted = known->is_seed || more;
         if (wanted && !known->linked && !known->dialling && known->retry_ms < next_ms)
             next_ms = known->retry_ms;
     }
@@ -344,11 +364,15 @@ static enum err on_get_peers(struct ledger *ledger, struct step *step, struct pe
         return ERR_MALFORMED;
     if (!peer_may_ask(peer, step))
         return OK;
-    for (size_t i = 0; i < ledger->known_count && count < PEERS_MAX; i++)
-        if (ledger->known[i].linked) {
-            memcpy(out[count].key, ledger->known[i].id.bytes, 32);
-            out[count++].address = ledger->known[i].address;
+    // From anywhere on: who asks several nodes learns of more than fit one answer.
+    size_t first = ledger->known_count == 0 ? 0 : (size_t)rng_below(&step->env->rng, ledger->known_count);
+    for (size_t i = 0; i < ledger->known_count && count < PEERS_MAX; i++) {
+        const struct known_peer *known = &ledger->known[(first + i) % ledger->known_count];
+        if (known->linked) {
+            memcpy(out[count].key, known->id.bytes, 32);
+            out[count++].address = known->address;
         }
+    }
     peers_encode(&answer, out, count);
     peer_has_had(peer, step, answer.n);
     peer_send(ledger, step, peer, FRAME_PEERS, buf_span(&answer));

@@ -113,6 +113,41 @@ static void proposals_again_and_again_cost_their_sender_its_allowance(void **sta
     world_free(world);
 }
 
+// ---- whom to dial
+
+// Hears of so many from one that it has dialled.
+static void hear_of(struct machine *machine, size_t count, uint8_t tag) {
+    struct peer_address named[PEERS_MAX];
+    struct buf body = {0};
+    struct relay_id id = {{tag, 0xff}};
+    memset(named, 0, sizeof(named));
+    for (size_t i = 0; i < count; i++) {
+        named[i].key[0] = tag;
+        named[i].key[1] = (uint8_t)i;
+        named[i].address = (struct address){.host = "far", .port = (uint16_t)(1 + i)};
+    }
+    peers_encode(&body, named, count);
+    stranger_say(stranger_join_as(machine, &id, false), FRAME_PEERS, buf_span(&body));
+    buf_free(&body);
+    run_for(machine->world, SECOND_MS);
+}
+
+// Votes go over direct links only, and there may be a hundred validators.
+static void a_validator_dials_all_that_it_hears_of_and_a_follower_some(void **state) {
+    (void)state;
+    struct world *world = world_make(23, 4, 5);
+    struct machine *validator = &world->machines[0], *follower = &world->machines[4];
+    machine_start(validator);
+    machine_start(follower);
+    for (uint8_t tag = 1; tag <= 2; tag++) {
+        hear_of(validator, PEERS_MAX, tag);
+        hear_of(follower, PEERS_MAX, tag);
+    }
+    assert_int_equal(validator->dials_in_vain, 2 * PEERS_MAX);
+    assert_int_equal(follower->dials_in_vain, 16);
+    world_free(world);
+}
+
 // ---- two links with one peer
 
 struct pair {
@@ -827,6 +862,7 @@ int main(void) {
         cmocka_unit_test(many_silent_liars_delay_a_follower_little),
         cmocka_unit_test(questions_without_end_are_answered_within_an_allowance),
         cmocka_unit_test(strangers_leave_room_for_validators),
+        cmocka_unit_test(a_validator_dials_all_that_it_hears_of_and_a_follower_some),
         cmocka_unit_test(where_dials_have_crossed_the_lower_identitys_is_kept),
         cmocka_unit_test(of_links_made_at_different_times_the_newer_is_kept),
         cmocka_unit_test(links_by_which_no_ledger_speaks_are_left_alone),

@@ -267,7 +267,9 @@ static void port_dial(void *ctx, struct step *step, const struct relay_id *id, c
         struct event *event = NEW(struct event);
         *event = (struct event){.to = machine->index, .from = i, .opens = true};
         event_push(world, event, world->hop_ms);
+        return;
     }
+    machine->dials_in_vain++;
 }
 
 static void port_trust(void *ctx, uint64_t link, bool trusted) {

@@ -68,6 +68,7 @@ struct machine {
     struct ledger_answer last_answer; // its buffers are kept
     char why[256];
     size_t bundles;
+    size_t dials_in_vain; // of those who are no machine here
     struct buf bundle;
 };
 
