@@ -56,8 +56,9 @@ const struct address_record *addresses_all(const struct addresses *addresses, si
     return addresses->records;
 }
 
-bool address_record_counts(const struct genesis *genesis, const struct directory *directory,
-                           const struct address_record *record) {
+// Whether a record still counts beside that directory: those of its epoch, of the one before it, and of later ones do.
+static bool counts(const struct genesis *genesis, const struct directory *directory,
+                   const struct address_record *record) {
     uint32_t epoch = epoch_at(genesis, record->signed_ms);
     return directory->epoch <= epoch || directory->epoch - epoch == 1;
 }
@@ -68,8 +69,7 @@ void addresses_directory_changed(struct addresses *addresses, const struct direc
     size_t kept = 0;
     for (size_t i = 0; i < addresses->count; i++) {
         const struct address_record *record = &addresses->records[i];
-        if (directory_find(directory, &record->id) != NULL &&
-            address_record_counts(addresses->genesis, directory, record))
+        if (directory_find(directory, &record->id) != NULL && counts(addresses->genesis, directory, record))
             addresses->records[kept++] = *record;
     }
     addresses->count = kept;
@@ -107,7 +107,7 @@ enum err addresses_take(struct addresses *addresses, const struct directory *dir
         return ERR_EXISTS;
     if (directory_find(directory, &record->id) == NULL)
         return ERR_NOT_FOUND;
-    if (!address_record_counts(addresses->genesis, directory, record))
+    if (!counts(addresses->genesis, directory, record))
         return ERR_EXPIRED;
     if (record->signed_ms > wall_ms && record->signed_ms - wall_ms > ADDRESS_AHEAD_MS)
         return ERR_TIME;
@@ -139,7 +139,7 @@ bool addresses_own_time(const struct addresses *addresses, const struct director
         return false;
     uint64_t earliest_ms = last_ms == 0 ? 0 : last_ms + ADDRESS_INTERVAL_MS;
     uint64_t ms = earliest_ms > wall_ms ? earliest_ms : wall_ms;
-    if (!address_record_counts(addresses->genesis, directory, &(struct address_record){.signed_ms = ms}))
+    if (!counts(addresses->genesis, directory, &(struct address_record){.signed_ms = ms}))
         return false;
     *signed_ms = ms;
     return true;

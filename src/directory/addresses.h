@@ -17,9 +17,6 @@ struct addresses;
 struct addresses *addresses_new(const struct genesis *genesis); // which outlives it
 void addresses_free(struct addresses *addresses);
 
-// Whether a record still counts beside that directory: those of its epoch, of the one before it, and of later ones do.
-bool address_record_counts(const struct genesis *genesis, const struct directory *directory,
-                           const struct address_record *record);
 // Forgets what a new directory has ended, and relays that it does not list.
 void addresses_directory_changed(struct addresses *addresses, const struct directory *directory);
 // A record from anybody. OK: it is the relay's newest and is kept. What costs least is checked first.

@@ -10,7 +10,7 @@
 #include "ledger/keys.h"
 #include "ledger/ledger_internal.h"
 
-struct candidate *candidate_find(const struct ledger *ledger, const struct block_id *id) {
+static struct candidate *candidate_find(const struct ledger *ledger, const struct block_id *id) {
     for (size_t i = 0; i < ledger->candidate_count; i++)
         if (block_id_equal(&ledger->candidates[i]->id, id))
             return ledger->candidates[i];

@@ -240,7 +240,6 @@ size_t gossip_verify_block(struct ledger *ledger, struct step *step, struct cand
 void gossip_settle(struct ledger *ledger, struct step *step, const struct block *block);
 
 // candidates.c
-struct candidate *candidate_find(const struct ledger *ledger, const struct block_id *id);
 // From the memory, else from the store, where a process before this one has kept it.
 struct candidate *candidate_get(struct ledger *ledger, struct step *step, const struct block_id *id);
 // Takes a copy. NULL: malformed, not the block of that id, or no room.
@@ -283,7 +282,6 @@ bool apply_is_hidden(struct ledger *ledger, struct step *step);
 // A block that was tried becomes the head. Takes what the candidate's trial holds.
 void apply_block(struct ledger *ledger, struct step *step, struct candidate *candidate,
                  const struct certificate *certificate);
-enum err apply_genesis(struct ledger *ledger, struct step *step);
 enum err apply_load(struct ledger *ledger, struct step *step); // what follows from the head's state
 
 // rejoin.c

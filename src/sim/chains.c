@@ -127,15 +127,20 @@ static void fail(struct chains *chains, const char *what, uint32_t machine, uint
     check_fail(chains->checker, chains->now_ms, what, machine, height, other);
 }
 
+// The array by height, with room for this one; what is new is zero.
+static void *grown(void *array, size_t *count, uint64_t height, size_t item_bytes) {
+    if (height < *count)
+        return array;
+    size_t wanted = 2 * (size_t)height + 64;
+    uint8_t *bytes = realloc(array, wanted * item_bytes);
+    ASSERT(bytes != NULL);
+    memset(bytes + *count * item_bytes, 0, (wanted - *count) * item_bytes);
+    *count = wanted;
+    return bytes;
+}
+
 static struct height *height_at(struct chains *chains, uint64_t height) {
-    if (height >= chains->height_count) {
-        size_t count = 2 * (size_t)height + 64;
-        struct height *heights = realloc(chains->heights, count * sizeof *heights);
-        ASSERT(heights != NULL);
-        memset(heights + chains->height_count, 0, (count - chains->height_count) * sizeof *heights);
-        chains->heights = heights;
-        chains->height_count = count;
-    }
+    chains->heights = grown(chains->heights, &chains->height_count, height, sizeof *chains->heights);
     return &chains->heights[height];
 }
 
@@ -184,14 +189,7 @@ static void check_grains(struct chains *chains, uint32_t machine, struct kv *kv,
 }
 
 static void note_state_root(struct watch *watch, struct kv *kv, uint64_t height) {
-    if (height >= watch->state_root_count) {
-        size_t count = 2 * (size_t)height + 64;
-        struct hash *roots = realloc(watch->state_root, count * sizeof *roots);
-        ASSERT(roots != NULL);
-        memset(roots + watch->state_root_count, 0, (count - watch->state_root_count) * sizeof *roots);
-        watch->state_root = roots;
-        watch->state_root_count = count;
-    }
+    watch->state_root = grown(watch->state_root, &watch->state_root_count, height, sizeof *watch->state_root);
     struct overlay *overlay = overlay_over_kv(kv);
     tree_root(&watch->state_root[height], overlay);
     overlay_free(overlay);

@@ -116,7 +116,6 @@ void output_log_sync(struct bft_outputs *outputs);
 void output_timer(struct bft *core, struct bft_outputs *outputs, enum bft_timer_kind kind, uint64_t now_ms);
 void output_sign_proposal(struct bft *core, struct bft_outputs *outputs);
 void output_broadcast_proposal(struct bft *core, struct bft_outputs *outputs);
-void output_request_sync(struct bft_outputs *outputs, uint64_t height);
 void output_decide(struct bft *core, struct bft_outputs *outputs);
 void output_validate(struct bft *core, struct bft_outputs *outputs, const struct block_id *value, bool decided);
 void output_build_value(struct bft *core, struct bft_outputs *outputs);

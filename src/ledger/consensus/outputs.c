@@ -100,10 +100,6 @@ void output_broadcast_proposal(struct bft *core, struct bft_outputs *outputs) {
     put_proposal(core, output_add(outputs, BFT_OUTPUT_BROADCAST_PROPOSAL));
 }
 
-void output_request_sync(struct bft_outputs *outputs, uint64_t height) {
-    output_add(outputs, BFT_OUTPUT_REQUEST_SYNC)->sync.height = height;
-}
-
 void output_decide(struct bft *core, struct bft_outputs *outputs) {
     output_add(outputs, BFT_OUTPUT_DECIDE)->decision = certificate_copy(core->decision.certificate);
 }

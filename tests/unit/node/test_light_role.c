@@ -375,7 +375,7 @@ static void without_headers_the_node_waits_and_says_why(void **state) {
     give(rig, link, bundle_of_history(n, &n->history));
     serve(n, 5000);
     assert_int_equal(newest(rig), 0);
-    assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 1); // given up, for now
+    assert_int_equal(rig_metric(rig, METRIC_DIRECTORIES_REFUSED), 1); // until it is asked again
     assert_non_null(strstr(follow_refusal(rig->node->follow), "headers in between"));
     n->served = &n->history;
     rig_give_directory(rig, link, bundle_of_history(n, &n->history));
